@@ -1,0 +1,1 @@
+"""What a window means. No network, no database, no clock."""

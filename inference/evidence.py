@@ -1,0 +1,96 @@
+"""What experts say about a window, one modality at a time, before fusion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.labels import AbsenceReason, Emotion, Modality
+from inference.window import WindowInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How good the input was. Each component in [0, 1], 1 best; None is unknown."""
+
+    present_share: float | None = None
+    """Share of the window in which the modality was there (voiced, with a face, with words)."""
+    level: float | None = None
+    """Speech level over its noise, or size of the face."""
+    freshness: float | None = None
+    """1 for data from the end of the window, 0 for data a window length old or older."""
+    confidence: float | None = None
+    """What the detector or recogniser said of itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """One computed reason behind a score: never generated."""
+
+    modality: Modality
+    cue: str
+    at_ns: int | None = None
+    quotes: bool = False
+    """True where `cue` repeats words: stored only if policy keeps transcripts."""
+    kind: str = ""
+    """What stands in for a cue that may not be quoted, for example "complaint phrase"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What one expert says about one window.
+
+    Attributes:
+        labels: the labels the expert knows, a subset of the vocabulary.
+        log_probs: (labels,) float64 natural log, calibrated, summing to one in probability.
+            The expert's prior is uniform over `labels`: a uniform row says nothing.
+        distress_log_odds: natural log odds of distress against an even prior, or None
+            where the expert has no calibrated say in it.
+    """
+
+    modality: Modality
+    expert: str
+    labels: tuple[Emotion, ...]
+    log_probs: NDArray[np.float64]
+    distress_log_odds: float | None
+    quality: Quality
+    weight_limit: float = 1.5
+    """Upper bound of this expert's fusion weight; uncalibrated rules stay at .3."""
+    cues: tuple[Cue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The expert looked and has nothing to say, for this reason."""
+
+    modality: Modality
+    reason: AbsenceReason
+
+
+class Expert(Protocol):
+    """A reader of one modality. Owned by the scorer, implemented in `inference.experts`."""
+
+    @property
+    def modality(self) -> Modality:
+        """The one modality that this expert reads."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Name and version of weights and calibration, as published in every score."""
+        ...
+
+    @property
+    def look_back_ns(self) -> int:
+        """How far before its start a window shows this expert its modality."""
+        ...
+
+    def assess(self, windows: Sequence[WindowInput]) -> list[Evidence | Absent]:
+        """Read each window; the answer has the order and length of `windows`.
+
+        An item's answer is the same alone and in company. The caller never passes a
+        window whose `absent` names this modality.
+        """
+        ...

@@ -1,0 +1,126 @@
+"""The score of one window: the value that is stored, counted, shown and alerted on.
+
+Times are integers of nanoseconds here; the public JSON with RFC 3339 times is
+`inference.contract`.
+"""
+
+import uuid
+from typing import Final
+
+import msgspec
+
+from inference.evidence import Quality
+from inference.labels import AbsenceReason, Emotion, Modality, Role
+
+SCORE_NAMESPACE: Final = uuid.UUID("6c1e1b5e-7a51-5d0e-9a3e-5f2b8f6c9d10")
+DECIMALS: Final = 4
+"""Scores are rounded to 1e-4 before state, alerts and storage: equality across replays needs it."""
+
+
+class Distress(msgspec.Struct, frozen=True, kw_only=True):
+    """Calibrated probability that a listener would call the participant distressed."""
+
+    probability: float
+    smoothed: float
+    """Exponential smoothing over the participant's earlier windows; raw is always kept."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be said in one word, if anything may."""
+
+    label: Emotion | None
+    set: tuple[Emotion, ...]
+    """Conformal set: holds the listener's label with probability `coverage`."""
+    coverage: float
+    abstained: bool
+
+
+class ModalityReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a modality had a say in this score, and how much."""
+
+    present: bool
+    weight: float | None = None
+    """Share of the fused evidence; the weights of present modalities sum to 1."""
+    quality: Quality | None = None
+    reason: AbsenceReason | None = None
+
+
+class CueReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One computed reason behind the score."""
+
+    modality: Modality
+    cue: str
+    at_ns: int | None = None
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
+    """What made this score; a replay under other versions is another run."""
+
+    scorer: str
+    calibration: str
+    fusion: str
+    config: str
+
+
+class WindowScore(msgspec.Struct, frozen=True, kw_only=True):
+    """The fused result of one window `[start_ns, end_ns)` of one participant.
+
+    With nothing present `emotions`, `distress`, `arousal`, `valence` and
+    `decision.label` are None, `decision.abstained` is True and `vacuity` is 1.
+    """
+
+    tenant: str
+    run: str
+    conversation: str
+    participant: str
+    role: Role
+    start_ns: int
+    end_ns: int
+    final: bool
+    emotions: dict[Emotion, float] | None
+    distress: Distress | None
+    arousal: float | None
+    valence: float | None
+    decision: Decision
+    modalities: dict[Modality, ModalityReport]
+    conflict: float
+    """Jensen-Shannon divergence of the present modalities, nats."""
+    vacuity: float
+    """1 where nothing supports any label, towards 0 with strong evidence."""
+    evidence: tuple[CueReport, ...]
+    versions: Versions
+    partial: bool = False
+    shed: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same window of the same run always has the same id."""
+        key = (
+            f"{self.tenant}/{self.run}/score/{self.conversation}/{self.participant}/{self.start_ns}"
+        )
+        return uuid.uuid5(SCORE_NAMESPACE, key)
+
+
+class ParticipantState(msgspec.Struct, frozen=True, kw_only=True):
+    """What scoring carries from one final window to the next: numbers only.
+
+    Stored with `progress`, so a new owner goes on exactly where the old one stopped.
+    """
+
+    version: int = 1
+    smoothed_distress: float | None = None
+    smoothed_at_ns: int = 0
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(ParticipantState)
+
+
+def encode_state(state: ParticipantState) -> bytes:
+    """Serialise for the progress row."""
+    return _encoder.encode(state)
+
+
+def decode_state(data: bytes) -> ParticipantState:
+    """Inverse of `encode_state`. Raises msgspec.ValidationError on foreign bytes."""
+    return _decoder.decode(data)

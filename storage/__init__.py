@@ -1,0 +1,1 @@
+"""What is kept: scores and progress in SQL, aggregates and the live feed in a cache."""

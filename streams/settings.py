@@ -1,0 +1,121 @@
+"""Typed settings, read once by the composition root and passed down as small objects.
+
+`affectstream.toml` in the working folder and `AFFECTSTREAM_…` variables; the second wins.
+Unknown keys are errors.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "AFFECTSTREAM_"
+
+
+class Profile(StrEnum):
+    """Which weights may be loaded."""
+
+    DEFAULT = "default"
+    RESEARCH = "research"
+    """Weights whose data forbids commercial use. Must be chosen by name."""
+
+
+class Settings(BaseSettings):
+    """Every setting of every command. Secrets are hidden by `affectstream config`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, toml_file="affectstream.toml", extra="forbid", frozen=True
+    )
+
+    # where the services are
+    kafka: str = "127.0.0.1:9092"
+    """Bootstrap servers, comma-separated host:port."""
+    database_url: SecretStr = SecretStr("postgresql+asyncpg://affectstream@127.0.0.1/affectstream")
+    cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """`redis://…`, or `memory://` where one process does everything (the demo)."""
+    group: str = "affectstream"
+    """Kafka consumer group of the workers."""
+    partitions: PositiveInt = 16
+    """Of every topic, fixed for ever: `topics create` refuses a change."""
+    replication: PositiveInt = 1
+
+    # what is scored
+    tenant: str = Field(default="default", pattern=r"^[A-Za-z0-9._:-]{1,128}$")
+    """Tenant of `ingest`, `score` and `demo`."""
+    profile: Profile = Profile.DEFAULT
+    policy: Literal["eu", "text-only", "research"] = "eu"
+    fusion: Literal["late"] = "late"
+    window_ms: PositiveInt = 3_000
+    hop_ms: PositiveInt = 1_000
+    models_dir: Path = Path(".models")
+    """Where optional third-party weights lie (`affectstream models fetch`)."""
+    torch_threads: PositiveInt = 1
+    keep_transcripts: bool = False
+    """Store cues that quote words. Off: a cue names its kind instead."""
+
+    # event time
+    disorder_ms: PositiveInt = 300
+    """How far records of one track may arrive out of order."""
+    wait_media_ms: PositiveInt = 2_000
+    """How long, in event time of the others, a silent audio or video track is waited for."""
+    wait_transcripts_ms: PositiveInt = 2_000
+    session_gap_s: PositiveFloat = 1_800.0
+    """A conversation without records for this long is closed."""
+
+    # the worker
+    max_batch: PositiveInt = 16
+    max_wait_ms: PositiveInt = 20
+    memory_budget_mb: PositiveInt = 512
+    """Payload bytes that open windows may hold; above it, topics that are ahead are paused."""
+
+    # serving
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=0, le=65_535)
+    api_url: str = "http://127.0.0.1:8000"
+    """Where `dashboard` finds the API."""
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int = Field(default=8080, ge=0, le=65_535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+
+    @field_validator("database_url")
+    @classmethod
+    def _async_driver(cls, url: SecretStr) -> SecretStr:
+        """Accept the usual spellings; the service uses the async drivers."""
+        text = url.get_secret_value()
+        for plain, driver in (
+            ("postgresql", "asyncpg"),
+            ("postgres", "asyncpg"),
+            ("sqlite", "aiosqlite"),
+        ):
+            if text.startswith(f"{plain}://"):
+                scheme = "postgresql" if plain.startswith("postgres") else plain
+                return SecretStr(f"{scheme}+{driver}://{text.split('://', 1)[1]}")
+        return url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(**overrides: Any) -> Settings:
+    """Read file and environment once; `overrides` are options of the command line.
+
+    Raises pydantic.ValidationError naming every wrong or unknown key.
+    """
+    return Settings(**{key: value for key, value in overrides.items() if value is not None})
