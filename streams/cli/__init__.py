@@ -1,0 +1,58 @@
+"""`affectstream …`: the composition root. Nothing imports it.
+
+Each command lives in a module of its own and is imported when it is called, so that
+`--help` stays quick and a command pays only for what it uses.
+"""
+
+import sys
+from typing import Final
+
+import cyclopts
+import pydantic
+from rich.console import Console
+
+from inference.errors import AffectstreamError
+
+app: Final = cyclopts.App(
+    name="affectstream",
+    help="Watch conversations while they happen: scores that say what they rest on.",
+    version_flags=["--version"],
+    result_action="return_value",
+)
+topics: Final = cyclopts.App(name="topics", help="Prepare Kafka topics.")
+db: Final = cyclopts.App(name="db", help="Prepare the database.")
+train: Final = cyclopts.App(name="train", help="Make weights.")
+evaluate: Final = cyclopts.App(name="evaluate", help="Judge weights; every published figure.")
+for group in (topics, db, train, evaluate):
+    app.command(group)
+
+COMMANDS: Final = (
+    # (app, path of the function, name): one line a command
+    (app, "streams.cli.config:config", "config"),
+)
+for parent, path, name in COMMANDS:
+    parent.command(path, name=name)
+
+USAGE_ERROR: Final = 2
+FAILURE: Final = 1
+
+
+def main() -> None:
+    """Run the command line; exit 2 on bad usage, 1 on failure."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        result = app(exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as exc:
+        errors.print(f"[bold]affectstream:[/] {exc}", markup=True)
+        sys.exit(USAGE_ERROR)
+    except pydantic.ValidationError as exc:
+        for problem in exc.errors():
+            where = ".".join(str(part) for part in problem["loc"])
+            errors.print(f"affectstream: setting {where}: {problem['msg']}", markup=False)
+        sys.exit(USAGE_ERROR)
+    except AffectstreamError as exc:
+        errors.print(f"affectstream: {exc}", markup=False)
+        sys.exit(FAILURE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(result if isinstance(result, int) else 0)
