@@ -1,0 +1,1 @@
+"""Readers of one modality each: a window in, calibrated evidence out."""

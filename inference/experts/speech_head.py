@@ -1,0 +1,124 @@
+"""The shipped weights of the speech expert: two linear heads on one voice embedding."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_tensors
+from safetensors.numpy import save as serialise_tensors
+
+from inference.errors import AffectstreamError
+from inference.experts.linear_head import LinearHead
+from inference.labels import Emotion
+
+WEIGHTS: Final = Path(__file__).parent.parent / "weights" / "speech"
+TENSORS_FILE: Final = "speech.safetensors"
+CONFIG_FILE: Final = "config.json"
+CALM_DISTRESS: Final = ("calm", "distress")
+"""Columns of the distress head."""
+_PARTS: Final = ("mean", "scale", "coefficients", "intercepts")
+
+
+class SpeechWeightsError(AffectstreamError):
+    """A folder that holds no usable weights of the speech expert."""
+
+
+class SpeechConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the numbers of `speech.safetensors` mean, and where they come from."""
+
+    name: str
+    version: int
+    backend: str
+    """Which form of the encoder the heads and temperatures were fitted on."""
+    encoder_sha256: str
+    labels: tuple[Emotion, ...]
+    temperature: float
+    distress_temperature: float
+    data: str
+    licence: str
+    training: dict[str, Any]
+    """Seed, counts and library versions: what it takes to make the same file again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechHead:
+    """Emotion and distress, each calibrated to an even prior over its labels."""
+
+    emotion: LinearHead
+    distress: LinearHead
+    config: SpeechConfig
+    digest: str = ""
+    """First 8 hex digits of the SHA-256 of the tensors and the config; empty before saving."""
+
+    @property
+    def version(self) -> str:
+        """Name and version as published in every score."""
+        return f"{self.config.name}-{self.config.version}+{self.digest}"
+
+    def log_probs(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(labels,) natural log-probabilities of one embedding, in order of `config.labels`."""
+        return self.emotion.log_probs(embedding)
+
+    def distress_log_odds(self, embedding: NDArray[np.float32]) -> float:
+        """Natural log odds of distress of one embedding, against an even prior."""
+        calm, distress = self.distress.log_probs(embedding)
+        return float(distress - calm)
+
+    def save(self, folder: Path) -> None:
+        """Write tensors and config into `folder`, making it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            f"{name}.{part}": np.ascontiguousarray(getattr(head, part), dtype=np.float32)
+            for name, head in (("emotion", self.emotion), ("distress", self.distress))
+            for part in _PARTS
+        }
+        config = msgspec.json.format(msgspec.json.encode(self.config), indent=2)
+        (folder / TENSORS_FILE).write_bytes(serialise_tensors(tensors))
+        (folder / CONFIG_FILE).write_bytes(config + b"\n")
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Self:
+        """Read `folder`, by default the shipped weights. Raises SpeechWeightsError."""
+        folder = folder or WEIGHTS
+        try:
+            tensor_bytes = (folder / TENSORS_FILE).read_bytes()
+            config_bytes = (folder / CONFIG_FILE).read_bytes()
+            config = msgspec.json.decode(config_bytes, type=SpeechConfig)
+            tensors = {
+                name: tensor.astype(np.float64)
+                for name, tensor in parse_tensors(tensor_bytes).items()
+            }
+            emotion = _linear_head("emotion", tensors, config.labels, config.temperature)
+            distress = _linear_head("distress", tensors, CALM_DISTRESS, config.distress_temperature)
+        except (OSError, KeyError, msgspec.DecodeError, SafetensorError) as exc:
+            raise SpeechWeightsError(
+                f"{folder}: no usable speech weights ({exc}); make them with "
+                "`affectstream train speech --data DIR --out FOLDER`"
+            ) from exc
+        for head in (emotion, distress):
+            if head.coefficients.shape != (len(head.labels), len(head.mean)):
+                raise SpeechWeightsError(
+                    f"{folder}: {CONFIG_FILE} names {len(head.labels)} labels, "
+                    f"{TENSORS_FILE} holds coefficients of shape {head.coefficients.shape}"
+                )
+        digest = hashlib.sha256(tensor_bytes + config_bytes).hexdigest()[:8]
+        return cls(emotion, distress, config, digest)
+
+
+def _linear_head(
+    name: str, tensors: dict[str, NDArray[np.float64]], labels: tuple[str, ...], temperature: float
+) -> LinearHead:
+    """The head that lies in `tensors` under `name`. Raises KeyError if a part is missing."""
+    return LinearHead(
+        labels=tuple(labels),
+        mean=tensors[f"{name}.mean"],
+        scale=tensors[f"{name}.scale"],
+        coefficients=tensors[f"{name}.coefficients"],
+        intercepts=tensors[f"{name}.intercepts"],
+        temperature=temperature,
+    )
