@@ -1,0 +1,1 @@
+"""Making probabilities mean what they say: fitted on predictions for unseen speakers only."""

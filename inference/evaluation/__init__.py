@@ -1,0 +1,1 @@
+"""Judging weights: metrics, protocols and the report that every figure comes from."""
