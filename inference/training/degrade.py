@@ -13,12 +13,19 @@ from inference.window import SPEECH_RATE_HZ
 
 Samples = NDArray[np.float32]
 
+TWO_SECONDS: Final = 2 * SPEECH_RATE_HZ
 CUT_S: Final = (1.5, 3.0)
 OPUS_KBIT_S: Final = (16, 48)
 SNR_DB: Final = (10.0, 30.0)
 LINE_RATE_HZ: Final = 8_000
 LINE_BAND_HZ: Final = (300.0, 3_400.0)
 MU: Final = 255.0
+
+
+def as_two_second_opus(samples: Samples) -> Samples:
+    """The first 2.00 s, padded with zeros at the end, as Opus at 33 kbit/s."""
+    cut = samples[:TWO_SECONDS]
+    return opus_round_trip(np.pad(cut, (0, TWO_SECONDS - len(cut))), bit_rate=33_000)
 
 
 def random_cut(samples: Samples, random: np.random.Generator) -> Samples:

@@ -1,0 +1,148 @@
+"""The speech expert: how the voice of one window sounds, whatever it says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.evidence import Absent, Evidence, Quality
+from inference.experts.speech_head import SpeechHead, SpeechWeightsError
+from inference.experts.voice_activity import VoiceActivity, Voicing
+from inference.experts.voice_encoder import VoiceEncoder
+from inference.labels import AbsenceReason, Modality
+from inference.window import SECOND_NS, SPEECH_RATE_HZ, WindowInput
+
+MINIMUM_VOICED_SHARE: Final = 0.2
+"""A window with less speech than this is silence: 0.6 s of 3 s, a word or two, is the
+shortest that listeners (and the encoder) can tell an emotion from."""
+LEVEL_FULL_DB: Final = 20.0
+"""Speech this far above its noise counts as clean (level 1)."""
+LEVEL_FRAME_SAMPLES: Final = 320  # 20 ms
+NOISE_PERCENTILE: Final = 10.0
+POWER_FLOOR: Final = 1e-10
+"""-100 dB of full scale, under the step of 16-bit audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechExpert:
+    """Silero finds the speech, the voice encoder describes it, two linear heads name it.
+
+    Reads the window alone (no look-back). Where audio is missing inside the window there is
+    silence; from the first to the last spoken sample everything passes the encoder in one
+    piece, so pauses keep their length and the still edges of a window say nothing.
+    Windows are read one by one: an answer never depends on its company.
+    """
+
+    voice_activity: VoiceActivity
+    encoder: VoiceEncoder
+    head: SpeechHead
+
+    @classmethod
+    def load(cls, folder: Path | None = None, threads: int = 1) -> Self:
+        """Open detector, encoder and heads, each on `threads` threads.
+
+        Args:
+            folder: where `affectstream train speech` wrote the heads; None takes the
+                shipped ones. The encoder is always the shipped one.
+            threads: of one call; results are promised equal only for the same number.
+
+        Raises:
+            SpeechWeightsError: the folder holds no usable weights, or heads that were
+                fitted on another encoder.
+        """
+        head = SpeechHead.load(folder)
+        encoder = VoiceEncoder.load(threads)
+        if encoder.sha256 != head.config.encoder_sha256:
+            raise SpeechWeightsError(
+                f"the heads {head.version} were fitted on encoder "
+                f"{head.config.encoder_sha256[:12]}…, {encoder.sha256[:12]}… was found: "
+                "train the heads again on it"
+            )
+        return cls(VoiceActivity.load(threads), encoder, head)
+
+    @property
+    def modality(self) -> Modality:
+        """Speech."""
+        return Modality.SPEECH
+
+    @property
+    def version(self) -> str:
+        """Name, version and digest of the heads; their config names the encoder."""
+        return self.head.version
+
+    @property
+    def look_back_ns(self) -> int:
+        """None: the window's own audio is all that is read."""
+        return 0
+
+    def assess(self, windows: Sequence[WindowInput]) -> list[Evidence | Absent]:
+        """Read each window; see `inference.evidence.Expert`."""
+        return [self._assess_one(window) for window in windows]
+
+    def _assess_one(self, window: WindowInput) -> Evidence | Absent:
+        samples = window_samples(window)
+        if not np.isfinite(samples).all():
+            return Absent(Modality.SPEECH, AbsenceReason.UNDECODABLE)
+        voicing = self.voice_activity.detect(samples)
+        if voicing.voiced_samples < MINIMUM_VOICED_SHARE * len(samples) or not voicing.spans:
+            return Absent(Modality.SPEECH, AbsenceReason.SILENCE)
+        embedding = self.encoder.embed(samples[voicing.extent])
+        return Evidence(
+            modality=Modality.SPEECH,
+            expert=self.version,
+            labels=self.head.config.labels,
+            log_probs=self.head.log_probs(embedding),
+            distress_log_odds=self.head.distress_log_odds(embedding),
+            quality=speech_quality(samples, voicing),
+        )
+
+
+def window_samples(window: WindowInput) -> NDArray[np.float32]:
+    """The window's audio on one time line, (samples,) float32 at 16 kHz, gaps zero.
+
+    Audio outside `[start_ns, end_ns)` is left out.
+    """
+    length = (window.end_ns - window.start_ns) * SPEECH_RATE_HZ // SECOND_NS
+    line = np.zeros(length, dtype=np.float32)
+    for span in window.audio:
+        at = (span.start_ns - window.start_ns) * SPEECH_RATE_HZ // SECOND_NS
+        first, last = max(at, 0), min(at + len(span.samples), length)
+        if first < last:
+            line[first:last] = span.samples[first - at : last - at]
+    return line
+
+
+def speech_quality(samples: NDArray[np.float32], voicing: Voicing) -> Quality:
+    """How much speech there is, how clear, how recent, how sure the detector was.
+
+    Args:
+        samples: (samples,) float32 of one window.
+        voicing: of the same samples, with at least one span.
+    """
+    return Quality(
+        present_share=voicing.voiced_samples / len(samples),
+        level=_level(samples, voicing),
+        freshness=voicing.extent.stop / len(samples),
+        confidence=voicing.confidence,
+    )
+
+
+def _level(samples: NDArray[np.float32], voicing: Voicing) -> float:
+    """Speech power over noise power on a scale of 20 dB.
+
+    Noise is what the quietest tenth of 20 ms frames holds: gaps between words are short, so
+    a window full of speech still shows its background. Missing audio (exact zeros) is no
+    frame of either.
+    """
+    frames = samples[: len(samples) // LEVEL_FRAME_SAMPLES * LEVEL_FRAME_SAMPLES]
+    power = np.square(frames.reshape(-1, LEVEL_FRAME_SAMPLES), dtype=np.float64).mean(axis=1)
+    heard = power[power > 0.0]
+    speech = np.square(samples[voicing.mask], dtype=np.float64).mean()
+    if heard.size == 0 or speech <= POWER_FLOOR:
+        return 0.0
+    noise = max(float(np.percentile(heard, NOISE_PERCENTILE)), POWER_FLOOR)
+    level_db = 10.0 * np.log10(speech / noise)
+    return float(np.clip(level_db / LEVEL_FULL_DB, 0.0, 1.0))
