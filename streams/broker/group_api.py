@@ -114,7 +114,7 @@ async def leave_group(node: Node, request: Request) -> Message:
 
 
 async def offset_commit(node: Node, request: Request) -> Message:
-    """Keep offsets, all or none of them."""
+    """Keep the offsets of partitions that there are."""
     body = request.body
     offsets = {
         (topic.name, part.partition_index): Committed(
@@ -122,6 +122,7 @@ async def offset_commit(node: Node, request: Request) -> Message:
         )
         for topic in body.topics
         for part in topic.partitions
+        if node.topics.has(topic.name, part.partition_index)
     }
     error = node.groups.get(body.group_id).commit(
         body.member_id, body.generation_id_or_member_epoch, offsets, node.monotonic_s()
@@ -135,7 +136,10 @@ async def offset_commit(node: Node, request: Request) -> Message:
                 name=topic.name,
                 partitions=[
                     topic_response.OffsetCommitResponsePartition(
-                        partition_index=part.partition_index, error_code=error
+                        partition_index=part.partition_index,
+                        error_code=error
+                        if (topic.name, part.partition_index) in offsets
+                        else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
                     )
                     for part in topic.partitions
                 ],

@@ -199,6 +199,8 @@ class Group:
         now_s: float,
     ) -> ErrorCode:
         """Keep offsets. From a member of this generation, or from anybody while empty."""
+        if not self.name:
+            return ErrorCode.INVALID_GROUP_ID
         if generation >= 0 or self.members:
             error = self._standing(member, generation)
             if error is ErrorCode.NONE and self.state is GroupState.COMPLETING:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -43,10 +44,8 @@ class Journal:
     def append(self, batch: Batch) -> None:
         """Write one batch, whole or not at all. Raises OSError when the disk will not."""
         before = os.fstat(self._file.fileno()).st_size
-        view = memoryview(batch.data)
         try:
-            while view:
-                view = view[self._file.write(view) :]
+            _write(self._file, batch.data)
         except OSError:
             os.truncate(self.path, before)
             raise
@@ -57,12 +56,23 @@ class Journal:
         total = os.fstat(self._file.fileno()).st_size
         if self._dead_bytes < _WORTH_REWRITING_BYTES or self._dead_bytes * 2 < total:
             return
-        fresh = self.path.with_suffix(".new")
-        fresh.write_bytes(b"".join(batch.data for batch in living))
-        fresh.replace(self.path)
-        self._file.close()
-        self._file = self.path.open("ab", buffering=0)
         self._dead_bytes = 0
+        fresh = self.path.with_suffix(".new")
+        try:
+            fresh.unlink(missing_ok=True)
+            file = fresh.open("ab", buffering=0)
+            try:
+                for batch in living:
+                    _write(file, batch.data)
+                fresh.replace(self.path)
+            except OSError:
+                file.close()
+                raise
+        except OSError as exc:  # the old file still serves, it is only longer than need be
+            log.warning("log_not_rewritten", file=self.path.name, reason=str(exc))
+        else:
+            self._file.close()
+            self._file = file
 
     def close(self) -> None:
         """Let go of the file."""
@@ -72,3 +82,9 @@ class Journal:
         """Remove the file; the partition is gone."""
         self.close()
         self.path.unlink(missing_ok=True)
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]

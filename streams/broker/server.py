@@ -155,7 +155,6 @@ class EmbeddedBroker:
             with suppress(asyncio.CancelledError):
                 await housekeeping
         finally:
-            node.save()
             node.close()
             log.info("broker_stopped", bootstrap=self.bootstrap)
 

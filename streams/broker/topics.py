@@ -3,6 +3,7 @@
 import heapq
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -123,6 +124,10 @@ class Topics:
             raise RefusedError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"no topic {name}")
         return topic
 
+    def has(self, name: str, index: int) -> bool:
+        """Whether there is such a partition."""
+        return name in self._topics and 0 <= index < len(self._topics[name].partitions)
+
     def check(self, name: str, partitions: int, given: Mapping[str, str]) -> TopicConfig:
         """Whether `create` would do it. Raises RefusedError with the reason."""
         if not _NAME.fullmatch(name) or name in {".", ".."}:
@@ -138,7 +143,12 @@ class Topics:
     def create(self, name: str, partitions: int, given: Mapping[str, str]) -> Topic:
         """Make a topic, or take up what its journals hold. Raises RefusedError."""
         config = self.check(name, partitions, given)
-        logs = [self._open(name, index) for index in range(partitions)]
+        with ExitStack() as undo:
+            logs = []
+            for index in range(partitions):
+                logs.append(self._open(name, index))
+                undo.callback(logs[-1].close)
+            undo.pop_all()
         topic = self._topics[name] = Topic(name, dict(given), config, logs)
         return topic
 
