@@ -168,11 +168,14 @@ class ControlEvent(_Record, frozen=True, array_like=True, kw_only=True):
 
 MediaRecord = AudioChunk | VideoFrame | TranscriptSegment
 Record = MediaRecord | ControlEvent
-AnyRecord = TypeVar("AnyRecord", AudioChunk, VideoFrame, TranscriptSegment, ControlEvent)
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class BadRecordError(ValueError):
     """Bytes on an input topic that are no record. Never improves on retry: dead letter."""
+
+    reason = "undecodable"
+    """Header of the dead letter."""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -36,4 +36,5 @@ ALL: Final = (
     *RESULTS,
     *(dead_letters(topic) for topic in INPUTS),
     *(late(topic) for topic in INPUTS),
+    dead_letters(SCORES),
 )

@@ -271,8 +271,12 @@ class Aligner:
         misplaced, self._misplaced = self._misplaced, []
         return misplaced
 
-    def advance(self, clock_ns: int) -> list[Closing]:
-        """Windows that became final, grouped by participant; those participants are busy now."""
+    def advance(self, clock_ns: int, *, hurry: bool = False) -> list[Closing]:
+        """Windows that became final, grouped by participant; those participants are busy now.
+
+        `hurry` closes what only waits for a slow track, as partial: memory is short and
+        nothing is left to pause.
+        """
         closings: list[Closing] = []
         for conversation in list(self._conversations.values()):
             if conversation.loaded is None or conversation.ending:
@@ -284,7 +288,9 @@ class Aligner:
             for participant in conversation.participants.values():
                 participant.settle(self._track_rows, self._timing)
                 if not participant.busy:
-                    closing = self._close(conversation, participant, control_until_ns, clock_ns)
+                    closing = self._close(
+                        conversation, participant, control_until_ns, clock_ns, hurry=hurry
+                    )
                     self._collect_freed(participant)
                     if closing is not None:
                         closings.append(closing)
@@ -534,6 +540,7 @@ class Aligner:
         given_up: frozenset[Track],
         *,
         final: bool,
+        partial: bool = False,
     ) -> WindowDraft | None:
         return participant.draft(
             conversation.key.tenant,
@@ -544,6 +551,7 @@ class Aligner:
                 participant.id, modality, at_ns
             ),
             final=final,
+            partial=partial,
         )
 
     def _close(
@@ -552,10 +560,12 @@ class Aligner:
         participant: Participant,
         control_until_ns: int,
         clock_ns: int,
+        *,
+        hurry: bool,
     ) -> Closing | None:
         drafts: list[WindowDraft] = []
         closed_until_ns = participant.passed_ns
-        for end_ns, given_up in participant.final_windows(
+        for end_ns, given_up, partial in participant.final_windows(
             control_until_ns=control_until_ns,
             clock_ns=clock_ns,
             rows=self._track_rows,
@@ -563,8 +573,11 @@ class Aligner:
             permitted=lambda modality, at_ns: conversation.gate.permitted(
                 participant.id, modality, at_ns
             ),
+            hurry=hurry,
         ):
-            draft = self._draft(conversation, participant, end_ns, given_up, final=True)
+            draft = self._draft(
+                conversation, participant, end_ns, given_up, final=True, partial=partial
+            )
             closed_until_ns = end_ns
             if draft is not None:
                 drafts.append(draft)

@@ -297,8 +297,9 @@ class Participant:
         rows: Mapping[Track, PollRow],
         timing: Timing,
         permitted: Permission,
-    ) -> Iterator[tuple[int, frozenset[Track]]]:
-        """Ends of the windows that are final now, ascending, each with the tracks given up."""
+        hurry: bool = False,
+    ) -> Iterator[tuple[int, frozenset[Track], bool]]:
+        """Windows that are final now, ascending: end, tracks given up, and whether in a hurry."""
         complete = {
             track: self.clocks.setdefault(track, TrackClock()).complete_until(timing.disorder_ns)
             for track in self.declared | set(self.clocks)
@@ -313,9 +314,10 @@ class Participant:
                 for track, until_ns in complete.items()
                 if until_ns < end_ns and self._permitted(MODALITY_OF[track], end_ns, permitted)
             ]
-            if any(given_up[track] < end_ns for track in waited_for):
+            patient = all(given_up[track] >= end_ns for track in waited_for)
+            if not patient and not (hurry and self.frontier_ns >= end_ns):
                 return
-            yield end_ns, frozenset(waited_for)
+            yield end_ns, frozenset(waited_for), not patient
             end_ns += self._grid.hop_ns
 
     def provisional_window(self, *, control_until_ns: int, timing: Timing) -> int | None:
@@ -350,6 +352,7 @@ class Participant:
         given_up: frozenset[Track],
         permitted: Permission,
         final: bool,
+        partial: bool = False,
     ) -> WindowDraft | None:
         """The records of the window ending at `end_ns`; None if policy forbids every modality."""
         start_ns = end_ns - self._grid.length_ns
@@ -392,6 +395,7 @@ class Participant:
             segments=segments,
             absent=absent,
             final=final,
+            partial=partial,
         )
 
     def _revise(

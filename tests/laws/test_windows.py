@@ -213,9 +213,8 @@ def test_a_sender_that_stalls_loses_nothing(call: Call) -> None:
     assert not target.take_misplaced()
 
 
-def test_words_that_never_come_are_given_up_only_after_the_broker_said_so() -> None:
-    start_ns = 1_000 * SECOND_NS
-    target = aligner()
+def audio_without_its_words(target: Aligner, start_ns: int) -> None:
+    """Ten seconds of sound of somebody whose declared words have not come."""
     joined = ControlEvent(
         **BASE,
         sequence=0,
@@ -237,6 +236,28 @@ def test_words_that_never_come_are_given_up_only_after_the_broker_said_so() -> N
             payload=b"\0\0",
         )
         target.feed(topics.AUDIO, number, chunk, clock_ns=number)
+
+
+def test_in_a_hurry_windows_close_early_and_say_so_and_none_is_skipped() -> None:
+    start_ns = 1_000 * SECOND_NS
+    target = aligner()
+    audio_without_its_words(target, start_ns)
+    target.observe(topics.CONTROL, 200, caught_up=True)
+    assert target.advance(201) == []
+    target.observe(topics.CONTROL, 300, caught_up=True)
+    assert target.advance(301) == []
+    (closing,) = target.advance(302, hurry=True)
+    assert [draft.end_ns for draft in closing.drafts] == list(
+        range(start_ns + SECOND_NS, start_ns + 11 * SECOND_NS, SECOND_NS)
+    )
+    assert all(draft.partial for draft in closing.drafts)
+    assert {draft.absent[Modality.TEXT] for draft in closing.drafts} == {AbsenceReason.LATE}
+
+
+def test_words_that_never_come_are_given_up_only_after_the_broker_said_so() -> None:
+    start_ns = 1_000 * SECOND_NS
+    target = aligner()
+    audio_without_its_words(target, start_ns)
     target.observe(topics.CONTROL, 200, caught_up=True)
     assert target.advance(201) == []
     target.observe(topics.CONTROL, 300, caught_up=True)
