@@ -8,7 +8,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.evidence import Absent, Evidence, Quality
+from inference.evidence import Absent, Cue, Evidence, Quality
+from inference.experts.speech_effort import vocal_effort_db
 from inference.experts.speech_head import SpeechHead, SpeechWeightsError
 from inference.experts.voice_activity import VoiceActivity, Voicing
 from inference.experts.voice_encoder import VoiceEncoder
@@ -41,13 +42,13 @@ class SpeechExpert:
     head: SpeechHead
 
     @classmethod
-    def load(cls, folder: Path | None = None, threads: int = 1) -> Self:
-        """Open detector, encoder and heads, each on `threads` threads.
+    def load(cls, threads: int = 1, folder: Path | None = None) -> Self:
+        """Open detector, encoder and heads.
 
         Args:
+            threads: of one call; results are promised equal only for the same number.
             folder: where `affectstream train speech` wrote the heads; None takes the
                 shipped ones. The encoder is always the shipped one.
-            threads: of one call; results are promised equal only for the same number.
 
         Raises:
             SpeechWeightsError: the folder holds no usable weights, or heads that were
@@ -97,7 +98,17 @@ class SpeechExpert:
             log_probs=self.head.log_probs(embedding),
             distress_log_odds=self.head.distress_log_odds(embedding),
             quality=speech_quality(samples, voicing),
+            cues=self._cues(window, samples, voicing),
         )
+
+    def _cues(
+        self, window: WindowInput, samples: NDArray[np.float32], voicing: Voicing
+    ) -> tuple[Cue, ...]:
+        cue = self.head.config.effort.cue(vocal_effort_db(samples, voicing))
+        if cue is None:
+            return ()
+        begun_ns = window.start_ns + voicing.spans[0].start * SECOND_NS // SPEECH_RATE_HZ
+        return (Cue(modality=Modality.SPEECH, cue=cue, at_ns=begun_ns),)
 
 
 def window_samples(window: WindowInput) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from safetensors.numpy import save as serialise_tensors
 
 from inference.errors import AffectstreamError
 from inference.experts.linear_head import LinearHead
+from inference.experts.speech_effort import EffortReference
 from inference.labels import Emotion
 
 WEIGHTS: Final = Path(__file__).parent.parent / "weights" / "speech"
@@ -39,6 +40,8 @@ class SpeechConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     labels: tuple[Emotion, ...]
     temperature: float
     distress_temperature: float
+    effort: EffortReference
+    """Of neutral speech, wideband and telephone: what the cue compares with."""
     data: str
     licence: str
     training: dict[str, Any]

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from inference.calibration.temperature import fit_temperature
 from inference.experts.linear_head import LinearHead
+from inference.experts.speech_effort import EffortReference, vocal_effort_db
 from inference.experts.speech_head import CALM_DISTRESS, SpeechConfig, SpeechHead
 from inference.experts.voice_activity import VoiceActivity
 from inference.experts.voice_encoder import VoiceEncoder
@@ -28,7 +29,7 @@ from inference.training.degrade import (
     random_opus,
     telephone,
 )
-from inference.training.emodb import EMOTION_OF, HELD_OUT_SPEAKERS, Clip
+from inference.training.emodb import EMOTION_OF, HELD_OUT_SPEAKERS, Category, Clip
 from inference.training.speaker_folds import speaker_folds
 
 INVERSE_PENALTY: Final = 0.01
@@ -52,10 +53,12 @@ class EmbeddedClips:
     Attributes:
         clips: in order of the rows.
         embeddings: (clips, 768) float32 for each form.
+        efforts_db: (clips,) vocal effort for each form, NaN where the detector hears nobody.
     """
 
     clips: tuple[Clip, ...]
     embeddings: dict[Copy, NDArray[np.float32]]
+    efforts_db: dict[Copy, NDArray[np.float64]]
 
     @property
     def speakers(self) -> NDArray[np.str_]:
@@ -110,24 +113,46 @@ def embed_clips(
     A clip's draws depend on `seed` and its name alone, so a part of the corpus gives the
     same rows as the whole. `on_clip` is called after each.
     """
-    embeddings: dict[Copy, list[NDArray[np.float32]]] = {copy: [] for copy in Copy}
+    heard: dict[Copy, list[Heard]] = {copy: [] for copy in Copy}
     for clip in clips:
-        random = np.random.default_rng([seed, zlib.crc32(clip.path.stem.encode())])
-        for copy, samples in degraded_copies(prepare_clip(clip), random).items():
-            embeddings[copy].append(embed_speech(samples, encoder, voice_activity))
+        for copy, samples in degraded_copies(prepare_clip(clip), draws(clip, seed)).items():
+            heard[copy].append(hear(samples, encoder, voice_activity))
         on_clip()
-    return EmbeddedClips(tuple(clips), {copy: np.stack(rows) for copy, rows in embeddings.items()})
+    return EmbeddedClips(
+        tuple(clips),
+        {copy: np.stack([row.embedding for row in rows]) for copy, rows in heard.items()},
+        {copy: np.array([row.effort_db for row in rows]) for copy, rows in heard.items()},
+    )
 
 
-def embed_speech(
-    samples: Samples, encoder: VoiceEncoder, voice_activity: VoiceActivity
-) -> NDArray[np.float32]:
-    """(768,) from the first to the last spoken sample, as the expert does.
+def draws(clip: Clip, seed: int) -> np.random.Generator:
+    """The clip's own chance: from `seed` and its name, whoever else is in the corpus."""
+    return np.random.default_rng([seed, zlib.crc32(clip.path.stem.encode())])
 
-    A clip in which the detector finds nothing is embedded whole: it is known to hold speech.
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the expert's ears make of one recording.
+
+    Attributes:
+        embedding: (768,) from the first to the last spoken sample.
+        effort_db: vocal effort; NaN where the detector hears nobody.
     """
-    extent = voice_activity.detect(samples).extent
-    return encoder.embed(samples[extent] if extent.stop else samples)
+
+    embedding: NDArray[np.float32]
+    effort_db: float
+
+
+def hear(samples: Samples, encoder: VoiceEncoder, voice_activity: VoiceActivity) -> Heard:
+    """Embed and measure `samples` as the expert does.
+
+    A recording in which the detector finds nothing is embedded whole: it is known to hold
+    speech.
+    """
+    voicing = voice_activity.detect(samples)
+    if not voicing.spans:
+        return Heard(encoder.embed(samples), float("nan"))
+    return Heard(encoder.embed(samples[voicing.extent]), vocal_effort_db(samples, voicing))
 
 
 def fit_linear(
@@ -200,6 +225,15 @@ def fit_copies(
     )
 
 
+def neutral_effort(corpus: EmbeddedClips, rows: NDArray[np.bool_]) -> EffortReference:
+    """Effort of the neutral clips that `rows` marks, (clips,), wideband and telephone."""
+    neutral = rows & (corpus.categories == Category.NEUTRAL.name.lower())
+    efforts = np.concatenate(
+        [corpus.efforts_db[copy][neutral] for copy in (Copy.WIDEBAND, Copy.TELEPHONE)]
+    )
+    return EffortReference.of(efforts[np.isfinite(efforts)])
+
+
 def train_speech(corpus: EmbeddedClips, encoder_sha256: str, seed: int) -> SpeechHead:
     """Fit both heads on every speaker that may be in shipped weights."""
     rows = ~np.isin(corpus.speakers, list(HELD_OUT_SPEAKERS))
@@ -215,6 +249,7 @@ def train_speech(corpus: EmbeddedClips, encoder_sha256: str, seed: int) -> Speec
         labels=labels,
         temperature=emotion.temperature,
         distress_temperature=distress.temperature,
+        effort=neutral_effort(corpus, rows),
         data="EmoDB (Burkhardt et al. 2005), CC0-1.0; boredom counted as neutral",
         licence="Apache-2.0",
         training={
@@ -224,6 +259,7 @@ def train_speech(corpus: EmbeddedClips, encoder_sha256: str, seed: int) -> Speec
             "speakers": sorted(set(corpus.speakers[rows].tolist())),
             "held_out_speakers": sorted(HELD_OUT_SPEAKERS),
             "inverse_penalty": INVERSE_PENALTY,
+            "onnxruntime": version("onnxruntime"),
             "scikit-learn": version("scikit-learn"),
             "python": platform.python_version(),
         },

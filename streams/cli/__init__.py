@@ -29,6 +29,7 @@ for group in (topics, db, train, evaluate):
 COMMANDS: Final = (
     # (app, path of the function, name): one line a command
     (app, "streams.cli.config:config", "config"),
+    (train, "streams.cli.train_speech:speech", "speech"),
 )
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)
