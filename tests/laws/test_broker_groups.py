@@ -92,7 +92,8 @@ class GroupMachine(RuleBasedStateMachine):
         error = self.group.commit(
             who.id, who.generation, {("t", 0): Committed(offset, None)}, self.now_s
         )
-        if who.id not in self.group.members or who.generation != self.group.generation:
+        of_now = who.id in self.group.members and who.generation == self.group.generation
+        if self.group.members and not of_now:
             assert error is not ErrorCode.NONE
         assert (self.group.offsets != before) <= (error is ErrorCode.NONE)
 
@@ -128,10 +129,8 @@ class GroupMachine(RuleBasedStateMachine):
         for _ in range(3):
             self.now_s += REBALANCE_S + SESSION_S
             self.group.tick(self.now_s)
-        assert (
-            self.group.state in {GroupState.EMPTY, GroupState.PREPARING, GroupState.COMPLETING}
-            or not self.group.members
-        )
+        assert self.group.state is GroupState.EMPTY
+        assert not self.group.members
         assert not any(who.waits for who in self.everyone)
 
 
