@@ -2,9 +2,40 @@
 
 import logging
 import sys
+import time
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
+
+REPEAT_AFTER_S: Final = 10.0
+REMEMBERED: Final = 1_000
+FOREIGN_LOGGERS: Final = ("aiokafka", "faust", "mode", "kafka")
+
+
+class RateLimit(logging.Filter):
+    """Lets each message of a library through once in a while.
+
+    aiokafka writes some 150 errors a second while a broker is away, all the same.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock_s = clock_s
+        self._last_s: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Refuse what was said within `REPEAT_AFTER_S`; messages differ by their template."""
+        if not record.name.startswith(FOREIGN_LOGGERS):
+            return True
+        key, now_s = (record.name, str(record.msg)), self._clock_s()
+        if now_s - self._last_s.get(key, -REPEAT_AFTER_S) < REPEAT_AFTER_S:
+            return False
+        if len(self._last_s) >= REMEMBERED:
+            self._last_s.clear()
+        self._last_s[key] = now_s
+        return True
 
 
 def configure_logging(level: str, log_format: str) -> None:
@@ -32,9 +63,16 @@ def configure_logging(level: str, log_format: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(RateLimit())
+    for name in FOREIGN_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, _level(level)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    root.setLevel(_level(level))
+
+
+def _level(name: str) -> int:
+    return logging.getLevelNamesMapping()[name.upper()]
 
 
 def logger(name: str) -> FilteringBoundLogger:

@@ -1,0 +1,1 @@
+"""The scoring worker: fetched batches in, stored scores out, offsets committed behind them."""
