@@ -8,6 +8,7 @@ of Faust moves one of the names used here.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -28,11 +29,14 @@ FETCH_MAX_WAIT_MS: Final = 100
 """Faust hard-codes 1 byte and 1500 ms: quiet partitions would be polled every 1.5 s only,
 and live traffic would cost a fetch per few records."""
 LOG_APPEND_TIME: Final = 1
+_faust_log: Final = logging.getLogger("faust.affectstream")  # quiet below warnings, like Faust
 _log = logger("worker.kafka")
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with our fetch settings."""
+
+    logger = _faust_log
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -43,6 +47,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
 class _Consumer(driver.Consumer):
     """Hands whole batches to the feed and commits what the feed says is done."""
+
+    logger = _faust_log
 
     generation: int | None = None
     starts: dict[TP, int]
@@ -200,8 +206,9 @@ class _BootStrategy(BootStrategy):
 
 
 class ScoringApp(faust.App):
-    """A Faust app whose records go to a `Feed`."""
+    """A Faust app whose records go to a `Feed`. It logs as Faust, not as this module."""
 
+    logger = _faust_log
     BootStrategy = _BootStrategy
     feed: Feed
 
