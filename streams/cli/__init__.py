@@ -30,6 +30,7 @@ COMMANDS: Final = (
     # (app, path of the function, name): one line a command
     (app, "streams.cli.config:config", "config"),
     (train, "streams.cli.train_speech:speech", "speech"),
+    (evaluate, "streams.cli.evaluate_speech:speech", "speech"),
 )
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)

@@ -1,0 +1,48 @@
+"""`affectstream evaluate speech`: the figures of the speech expert."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+
+def speech(
+    *,
+    data: Path,
+    weights: Path | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    json: bool = False,
+) -> None:
+    """Judge the speech expert on unseen speakers of EmoDB, and on RAVDESS if it is there.
+
+    Example: `affectstream evaluate speech --data speech --json`
+
+    Args:
+        data: folder with the EmoDB recordings, searched to the bottom; with those of RAVDESS
+            too, for the figures on another corpus.
+        weights: folder of the heads to judge; default is the shipped ones.
+        seed: of the cuts, codecs and noise that the recordings go through.
+        threads: of the encoder.
+        json: print one JSON object instead of tables.
+    """
+    from inference.evaluation.ravdess_speech import find_acted_clips
+    from inference.evaluation.report import print_report, to_json
+    from inference.evaluation.speech import Ears, evaluate_speech, recordings
+    from inference.experts.speech_head import SpeechHead
+    from inference.experts.voice_activity import VoiceActivity
+    from inference.experts.voice_encoder import VoiceEncoder
+    from inference.training.emodb import find_clips
+
+    clips, acted = find_clips(data), find_acted_clips(data)
+    shipped = SpeechHead.load(weights)
+    encoder, voice_activity = VoiceEncoder.load(threads), VoiceActivity.load(threads)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("listening", total=recordings(clips, acted))
+        ears = Ears(encoder, voice_activity, on_clip=lambda: bar.advance(task))
+        report = evaluate_speech(clips, acted, shipped, ears, seed)
+    if json:
+        print(to_json(report))  # noqa: T201 - a result for programs
+        return
+    print_report(report, Console())
