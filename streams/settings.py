@@ -4,6 +4,8 @@
 Unknown keys are errors.
 """
 
+import hashlib
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +19,17 @@ from pydantic_settings import (
 )
 
 PREFIX = "AFFECTSTREAM_"
+_SCORING = (
+    "profile",
+    "policy",
+    "fusion",
+    "window_ms",
+    "hop_ms",
+    "disorder_ms",
+    "wait_media_ms",
+    "wait_transcripts_ms",
+    "keep_transcripts",
+)
 
 
 class Profile(StrEnum):
@@ -75,6 +88,9 @@ class Settings(BaseSettings):
     memory_budget_mb: PositiveInt = 512
     """Payload bytes that open windows may hold; above it, topics that are ahead are paused."""
 
+    worker_port: int = Field(default=8001, ge=0, le=65_535)
+    """Where a worker answers `/healthz`, `/readyz` and `/metrics` on loopback; 0 takes any."""
+
     # serving
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65_535)
@@ -84,6 +100,13 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(default=8080, ge=0, le=65_535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
+
+    @property
+    def scoring_digest(self) -> str:
+        """Digest of every setting that changes scores, for their `versions.config`."""
+        scoring = self.model_dump(mode="json", include=set(_SCORING))
+        text = json.dumps(scoring, sort_keys=True, separators=(",", ":"))
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     @field_validator("database_url")
     @classmethod
