@@ -11,7 +11,8 @@ back (kafka-python's own codec), `data_api`, `group_api` and `admin_api` answer 
 `node`: its `topics`, the `log` of each partition, and its `groups`.
 """
 
+from streams.broker.node import Limits
 from streams.broker.server import BrokerAddressError, EmbeddedBroker
 from streams.broker.state import BrokerDirectoryError
 
-__all__ = ["BrokerAddressError", "BrokerDirectoryError", "EmbeddedBroker"]
+__all__ = ["BrokerAddressError", "BrokerDirectoryError", "EmbeddedBroker", "Limits"]

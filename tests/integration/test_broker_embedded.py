@@ -20,9 +20,8 @@ from kafka.protocol.metadata import (
 )
 from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse
 
-from streams.broker import BrokerAddressError, BrokerDirectoryError, EmbeddedBroker
+from streams.broker import BrokerAddressError, BrokerDirectoryError, EmbeddedBroker, Limits
 from streams.broker.codes import ErrorCode
-from streams.broker.node import Limits
 from tests.broker_records import batch_of, values_in
 from tests.broker_wire import Wire, wire_to
 

@@ -14,8 +14,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import NewTopic
 
 from streams import topics
-from streams.broker import EmbeddedBroker
-from streams.broker.node import Limits
+from streams.broker import EmbeddedBroker, Limits
 from streams.worker.faust_adapter import scoring_app
 from streams.worker.feed import Assignment, RawRecord
 
@@ -62,6 +61,10 @@ class RecordingFeed:
 
     def expired(self, topic: str, partition: int, count: int) -> None:
         raise AssertionError(f"{count} records of {topic} expired")
+
+    def complete(self) -> bool:
+        """Whether something came from everywhere."""
+        return len(self.records) == PARTITIONS * len(topics.INPUTS)
 
     @property
     def values(self) -> dict[tuple[str, int], list[bytes | None]]:
@@ -144,9 +147,7 @@ async def test_a_worker_that_starts_again_goes_on_behind_its_commit(
         )
         await send(bootstrap, [b"%d" % round_])
         async with app:
-            await until(
-                changed, lambda feed=feed: len(feed.records) == PARTITIONS * len(topics.INPUTS)
-            )
+            await until(changed, feed.complete)
         assert {tuple(values) for values in feed.values.values()} == {(b"%d" % round_,)}
         assert {assignment.start for assignment in feed.begun} == {round_}
 
@@ -179,11 +180,11 @@ async def test_two_workers_share_the_partitions_and_one_takes_over(
         await until(changed, lambda: len(one.records) == total)
 
 
-class _NoWeb(BootStrategy):  # type: ignore[misc]  # published without types
+class _NoWeb(BootStrategy):
     enable_web = False
 
 
-class PlainApp(faust.App):  # type: ignore[misc]  # published without types
+class PlainApp(faust.App):
     """Default settings, without the web server that `web_enabled` does not turn off."""
 
     BootStrategy = _NoWeb
