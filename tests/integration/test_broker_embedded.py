@@ -1,6 +1,7 @@
 """What is the embedded broker's own: its directory, its limits, its beginning and end."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,41 @@ async def test_a_client_outlives_a_restart_of_the_broker(tmp_path: Path) -> None
         assert (await consumer.getone()).value == b"after"
         await consumer.stop()
         await producer.stop()
+
+
+async def test_a_killed_broker_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+    script = """
+import asyncio, pathlib, sys
+from streams.broker import EmbeddedBroker
+async def main():
+    async with EmbeddedBroker(directory=pathlib.Path(sys.argv[1])) as broker:
+        print("at", broker.bootstrap, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout
+        async with asyncio.timeout(PATIENCE_S):
+            line = b""
+            while not line.startswith(b"at "):  # log lines come first
+                line = await process.stdout.readline()
+        async with wire_to(line.split()[1].decode()) as wire:
+            await create(wire)
+            for index in range(10):
+                answer = await wire.produce(TOPIC, 0, batch_of(b"%d" % index))
+                assert answer.base_offset == index
+    finally:
+        process.kill()
+        await process.wait()
+
+    async with (
+        EmbeddedBroker(directory=tmp_path) as broker,
+        wire_to(broker.bootstrap) as wire,
+    ):
+        assert await values_of(wire) == [b"%d" % index for index in range(10)]
 
 
 async def test_a_torn_last_record_is_cut_off_and_its_offset_given_anew(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from streams.broker.codes import ErrorCode, RefusedError
 from streams.broker.journal import Journal
-from streams.broker.log import PartitionLog
+from streams.broker.log import Found, PartitionLog
 from streams.broker.topics import TopicConfig, Topics
-from tests.broker_records import batch_of, values_in
+from tests.broker_records import ZSTD, batch_of, recompressed, values_in
 
 NOW_MS = 10_000
 
@@ -123,3 +123,28 @@ def test_a_full_disk_refuses_the_batch_and_harms_no_other(
     assert log.append(batch_of(b"after")).base_offset == 1
     log.close()
     assert values_in(path.read_bytes()) == [b"before", b"after"]
+
+
+def test_a_file_that_cannot_be_rewritten_goes_on_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "t-0.log"
+    log = PartitionLog(Journal(path))
+    for index in range(30):
+        log.append(batch_of(b"%d" % index * 50_000))
+    path.with_suffix(".new").mkdir()  # in the way of the rewritten file
+
+    log.drop_to(300_000)
+    log.append(batch_of(b"behind"))
+
+    end = log.end_offset
+    log.close()
+    again = PartitionLog(Journal(path))
+    assert (again.start_offset, again.end_offset) == (0, end)
+    again.close()
+
+
+def test_a_time_is_found_in_a_batch_that_cannot_be_opened_by_its_first_offset() -> None:
+    log = PartitionLog()
+    log.append(batch_of(b"a", timestamps_ms=[10]))
+    log.append(recompressed(batch_of(b"b", b"c", timestamps_ms=[20, 30]), ZSTD))
+    assert log.find_time(25) == Found(offset=1, timestamp_ms=30)
+    assert log.find_time(31) is None
