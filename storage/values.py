@@ -1,11 +1,20 @@
 """The values that cross the border of storage: plain, frozen, without a session behind them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from inference.labels import Role
 from inference.score import WindowScore
 
 LIVE_RUN = "live"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ConversationKey:
+    """Names one conversation."""
+
+    tenant: str
+    conversation: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,6 +38,16 @@ class Progress:
     state: bytes = b""
     """`inference.score.encode_state`; opaque here."""
     state_version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConversation:
+    """What the database holds of a conversation under one run; empty if it holds nothing."""
+
+    started_ns: int | None = None
+    ended_ns: int | None = None
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    """By participant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,19 @@
 """One partition: conversations in, final windows out, offsets released in order."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
 from inference.labels import Modality
-from storage.values import ConversationFacts, ParticipantFacts, ParticipantKey, Progress
+from storage.values import (
+    ConversationFacts,
+    ConversationKey,
+    ParticipantFacts,
+    ParticipantKey,
+    Progress,
+    StoredConversation,
+)
 from streams import topics
 from streams.records import ControlEvent, ControlKind, Kind, MediaRecord, Record, Track
 from streams.windows.completeness import FOREVER, ConfirmedFrontier, PollRow
@@ -53,23 +60,6 @@ class Misplaced:
     slot: Slot
     reason: Reason
     detail: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ConversationKey:
-    """Names one conversation."""
-
-    tenant: str
-    conversation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredConversation:
-    """What the database holds of a conversation when its first record arrives."""
-
-    started_ns: int | None = None
-    ended_ns: int | None = None
-    progress: Mapping[str, Progress] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

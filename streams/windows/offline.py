@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from inference.score import ParticipantState, encode_state
-from storage.values import Progress
+from storage.values import Progress, StoredConversation
 from streams import topics
 from streams.records import AudioChunk, ControlEvent, Record, TranscriptSegment, VideoFrame
-from streams.windows.aligner import Aligner, Closing, StoredConversation
+from streams.windows.aligner import Aligner, Closing
 
 _TOPIC_OF: dict[type[Record], str] = {
     AudioChunk: topics.AUDIO,

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.labels import AbsenceReason, Modality
-from storage.values import Progress
+from storage.values import Progress, StoredConversation
 from streams import topics
 from streams.records import AudioChunk, ControlEvent, ControlKind, Record, Track
-from streams.windows.aligner import Aligner, Reason, StoredConversation
+from streams.windows.aligner import Aligner, Reason
 from streams.windows.grid import WindowGrid
 from streams.windows.offline import closings, topic_of, unscored
 from streams.windows.participant import MODALITY_OF, Timing, WindowDraft, extent

@@ -3,10 +3,10 @@
 import pytest
 
 from inference.labels import Modality
-from storage.values import Progress
+from storage.values import Progress, StoredConversation
 from streams import topics
 from streams.records import AudioChunk, ControlEvent, ControlKind, Track, decode, encode
-from streams.windows.aligner import Aligner, StoredConversation
+from streams.windows.aligner import Aligner
 from streams.windows.grid import WindowGrid
 from streams.windows.participant import Timing
 from streams.worker.dead_letters import (

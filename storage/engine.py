@@ -1,0 +1,120 @@
+"""Engines for PostgreSQL and SQLite, and the translation of their errors."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from storage.errors import StorageError, StoreUnavailableError
+
+BUSY_TIMEOUT_S: Final = 5.0
+STATEMENT_TIMEOUT_S: Final = 30.0
+_TRANSIENT_STATES: Final = ("08", "40", "53", "55P03", "57P01", "57P02", "57P03")
+"""SQLSTATE classes of lost connections, serialisation failures and deadlocks, exhausted
+resources, lock timeouts, and a server that stops or starts."""
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """An engine for `postgresql+asyncpg://…` or `sqlite+aiosqlite://…`; connects to nothing yet.
+
+    Raises StorageError for a URL that is neither.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise StorageError(f"database_url is no URL: {exc}") from exc
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return create_async_engine(
+            parsed,
+            pool_pre_ping=True,
+            pool_size=5,
+            max_overflow=5,
+            pool_timeout=BUSY_TIMEOUT_S,
+            connect_args={
+                "timeout": BUSY_TIMEOUT_S,
+                "command_timeout": STATEMENT_TIMEOUT_S,
+                "server_settings": {"application_name": "affectstream"},
+            },
+        )
+    if backend != "sqlite":
+        raise StorageError(f"database_url names {backend}: PostgreSQL and SQLite are supported")
+    engine = create_async_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Write ahead, so that readers never wait; transactions begin where we say so."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    """A transaction that begins as a reader cannot become a writer without a race."""
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same statements may succeed on a new connection."""
+    if isinstance(error, OSError | TimeoutError | PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if state:
+        return state.startswith(_TRANSIENT_STATES)
+    text = str(error.orig)
+    if "database is locked" in text:
+        return True
+    return isinstance(error, InterfaceError | OperationalError) and "connect" in text.lower()
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that writes. Outages are StoreUnavailableError; other errors pass."""
+    with _outages_translated():
+        async with engine.begin() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that only reads: it waits for no writer. Errors as in `transaction`."""
+    with _outages_translated():
+        async with engine.connect() as connection:
+            yield await connection.execution_options(reading=True)
+
+
+@contextmanager
+def _outages_translated() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, OSError, TimeoutError) as exc:
+        if is_transient(exc):
+            raise StoreUnavailableError(f"the database does not answer: {_reason(exc)}") from exc
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {cause}".splitlines()[0]

@@ -1,0 +1,195 @@
+"""The tables. Times are event time in integer nanoseconds; keys begin with the tenant.
+
+Sums are integers of `SCALE`-ths: scores are rounded to four decimals, so a recount of the
+scores gives exactly the stored sums, in any order.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from inference.labels import EMOTIONS, MODALITIES
+
+SCALE: Final = 10_000
+MINUTE_NS: Final = 60_000_000_000
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+_json: Final = JSON().with_variant(JSONB(), "postgresql")
+_counter: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite counts by itself only in columns declared INTEGER."""
+
+
+def _id() -> String:
+    return String(128)
+
+
+conversations: Final = Table(
+    "conversations",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("queue", String(256), nullable=False),
+    Column("language", String(256), nullable=False),
+    Column("region", String(256), nullable=False),
+    Column("purpose", String(256), nullable=False),
+    Column("channel", String(256), nullable=False),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("ended_ns", BigInteger),
+    Index(None, "tenant", "started_ns"),
+)
+
+participants: Final = Table(
+    "participants",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("joined_ns", BigInteger, nullable=False),
+)
+
+progress: Final = Table(
+    "progress",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("run", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("closed_until_ns", BigInteger, nullable=False),
+    Column("flushed_until_ns", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("state_version", Integer, nullable=False),
+)
+
+window_scores: Final = Table(
+    "window_scores",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("run", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("emotions", _json),
+    Column("distress", Double),
+    Column("distress_smoothed", Double),
+    Column("arousal", Double),
+    Column("valence", Double),
+    Column("label", String(16)),
+    Column("label_set", _json, nullable=False),
+    Column("coverage", Double, nullable=False),
+    Column("abstained", Boolean, nullable=False),
+    Column("conflict", Double, nullable=False),
+    Column("vacuity", Double, nullable=False),
+    Column("partial", Boolean, nullable=False),
+    Column("shed", _json, nullable=False),
+    Column("versions", _json, nullable=False),
+    postgresql_partition_by="RANGE (start_ns)",
+)
+"""On PostgreSQL partitioned by event time; the first migration makes the default partition."""
+
+window_evidence: Final = Table(
+    "window_evidence",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("run", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("modality", String(16), primary_key=True),
+    Column("present", Boolean, nullable=False),
+    Column("weight", Double),
+    Column("reason", String(16)),
+    Column("quality", _json),
+    Column("cues", _json, nullable=False),
+    postgresql_partition_by="RANGE (start_ns)",
+)
+
+rollups: Final = Table(
+    "rollups",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("run", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("minute_ns", BigInteger, primary_key=True),
+    Column("queue", String(256), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("language", String(256), nullable=False),
+    Column("windows", BigInteger, nullable=False),
+    Column("scored", BigInteger, nullable=False),
+    Column("abstained", BigInteger, nullable=False),
+    Column("partial", BigInteger, nullable=False),
+    Column("distress_sum", BigInteger, nullable=False),
+    Column("arousal_sum", BigInteger, nullable=False),
+    Column("valence_sum", BigInteger, nullable=False),
+    Column("conflict_sum", BigInteger, nullable=False),
+    *(Column(f"{modality}_present", BigInteger, nullable=False) for modality in MODALITIES),
+    *(Column(f"{emotion}_sum", BigInteger, nullable=False) for emotion in EMOTIONS),
+)
+"""Per participant and minute of window start: counts, and sums in `SCALE`-ths."""
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("tenant", _id(), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("conversation", _id(), nullable=False),
+    Column("participant", _id(), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+deliveries: Final = Table(
+    "deliveries",
+    metadata,
+    Column("outbox_id", String(36), ForeignKey("outbox.id", ondelete="CASCADE"), primary_key=True),
+    Column("sink", String(16), primary_key=True),
+    Column("tenant", _id(), nullable=False),
+    Column("conversation", _id(), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_ns", BigInteger, nullable=False),
+    Column("dead", Boolean, nullable=False),
+    Column("error", Text),
+    Index(None, "sink", "dead", "at_ns"),
+)
+"""One row for each sink that still has to take an outbox row; gone once it did."""
+
+feed: Final = Table(
+    "feed",
+    metadata,
+    Column("feed_id", _counter, primary_key=True, autoincrement=True),
+    Column("tenant", _id(), nullable=False),
+    Column("conversation", _id(), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("stored_ns", BigInteger, nullable=False),
+    Index(None, "tenant", "feed_id"),
+    Index(None, "stored_ns"),
+    sqlite_autoincrement=True,
+)
+"""What live readers resume from, numbered by the one relay. `stored_ns` is wall time."""
