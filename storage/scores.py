@@ -1,0 +1,62 @@
+"""Stored scores, read back."""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Select, Table, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from inference.score import WindowScore
+from storage.engine import snapshot
+from storage.rows import Row, score_of
+from storage.schema import window_evidence, window_scores
+from storage.values import ConversationKey
+
+
+async def read_scores(
+    engine: AsyncEngine,
+    key: ConversationKey,
+    run: str,
+    *,
+    participant: str | None = None,
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+    limit: int | None = None,
+) -> list[WindowScore]:
+    """Final scores of a conversation by start and participant.
+
+    Args:
+        engine: of the database.
+        key: the conversation.
+        run: `live`, or the name of a replay.
+        participant: only this one.
+        from_ns: only windows that start here or later.
+        to_ns: only windows that start before this.
+        limit: at most so many, the earliest.
+
+    Raises StoreUnavailableError.
+    """
+
+    def within(table: Table) -> Select[Any]:
+        query = select(table).where(
+            table.c.tenant == key.tenant,
+            table.c.run == run,
+            table.c.conversation == key.conversation,
+        )
+        if participant is not None:
+            query = query.where(table.c.participant == participant)
+        if from_ns is not None:
+            query = query.where(table.c.start_ns >= from_ns)
+        if to_ns is not None:
+            query = query.where(table.c.start_ns < to_ns)
+        return query.order_by(table.c.start_ns, table.c.participant)
+
+    async with snapshot(engine) as connection:
+        rows = (await connection.execute(within(window_scores).limit(limit))).mappings().all()
+        if not rows:
+            return []
+        evidence: dict[tuple[str, int], list[Row]] = defaultdict(list)
+        beside = within(window_evidence).where(window_evidence.c.start_ns <= rows[-1]["start_ns"])
+        for item in (await connection.execute(beside)).mappings():
+            evidence[item["participant"], item["start_ns"]].append(item)
+    return [score_of(row, evidence[row["participant"], row["start_ns"]]) for row in rows]

@@ -1,0 +1,117 @@
+"""From closed windows to scored ones: the step that `score` and the worker share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from inference.labels import AbsenceReason, Modality
+from inference.score import ParticipantState, WindowScore, decode_state, encode_state
+from inference.window import CameraFrame, TextSpan, WindowInput
+from storage.values import ParticipantBatch, Progress
+from streams.decoding import decode_audio
+from streams.windows.aligner import Closing
+from streams.windows.participant import WindowDraft
+
+StateKey = tuple[str, str, str, str]
+"""(tenant, run, conversation, participant)."""
+
+
+class Scored(Protocol):
+    """Scores in the order of the windows, and the participants' new states."""
+
+    @property
+    def scores(self) -> tuple[WindowScore, ...]:
+        """One per window."""
+        ...
+
+    @property
+    def states(self) -> Mapping[StateKey, ParticipantState]:
+        """What the next windows build on."""
+        ...
+
+
+class WindowScorer(Protocol):
+    """What the streams ask of inference; `inference.scorer.Scorer` answers."""
+
+    def score(
+        self, windows: Sequence[WindowInput], states: Mapping[StateKey, ParticipantState]
+    ) -> Scored:
+        """Score windows, those of one participant ascending."""
+        ...
+
+
+def to_window(draft: WindowDraft, run: str) -> WindowInput:
+    """Decode the records of one window. Undecodable audio is an absence, never an error."""
+    absent = dict(draft.absent)
+    audio = decode_audio(draft.audio, draft.start_ns, draft.end_ns)
+    if draft.audio and not audio.spans and audio.undecodable:
+        absent.setdefault(Modality.SPEECH, AbsenceReason.UNDECODABLE)
+    return WindowInput(
+        tenant=draft.tenant,
+        run=run,
+        conversation=draft.conversation,
+        participant=draft.participant,
+        role=draft.role,
+        start_ns=draft.start_ns,
+        end_ns=draft.end_ns,
+        audio=audio.spans,
+        words=tuple(
+            TextSpan(
+                start_ns=segment.start_ns,
+                end_ns=segment.end_ns,
+                text=segment.text,
+                language=segment.language,
+                confidence=segment.confidence,
+            )
+            for segment in draft.segments
+        ),
+        frames=tuple(CameraFrame(frame.captured_ns, frame.payload) for frame in draft.frames),
+        absent=absent,
+        final=draft.final,
+        partial=draft.partial,
+    )
+
+
+def score_closings(closings: Sequence[Closing], scorer: WindowScorer) -> list[ParticipantBatch]:
+    """Score the final windows of several participants in one call.
+
+    Each batch carries the progress it was built on, so that storage can compare and set.
+    """
+    windows = [
+        to_window(draft, closing.key.run) for closing in closings for draft in closing.drafts
+    ]
+    states = {
+        _state_key(closing): decode_state(closing.expected.state)
+        if closing.expected is not None and closing.expected.state
+        else ParticipantState()
+        for closing in closings
+    }
+    scored = scorer.score(windows, states)
+    batches, begin = [], 0
+    for closing in closings:
+        end = begin + len(closing.drafts)
+        batches.append(
+            ParticipantBatch(
+                key=closing.key,
+                expected=closing.expected,
+                progress=Progress(
+                    closed_until_ns=closing.closed_until_ns,
+                    state=encode_state(scored.states[_state_key(closing)]),
+                ),
+                scores=scored.scores[begin:end],
+                conversation=closing.conversation,
+            )
+        )
+        begin = end
+    return batches
+
+
+def score_drafts(
+    drafts: Sequence[WindowDraft], run: str, scorer: WindowScorer
+) -> tuple[WindowScore, ...]:
+    """Scores of provisional windows, for the live feed only."""
+    return scorer.score([to_window(draft, run) for draft in drafts], {}).scores
+
+
+def _state_key(closing: Closing) -> StateKey:
+    key = closing.key
+    return key.tenant, key.run, key.conversation, key.participant

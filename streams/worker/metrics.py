@@ -1,0 +1,53 @@
+"""What a worker counts, as Prometheus metrics read when they are asked for."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streams.worker.service import Worker
+
+
+class WorkerMetrics(Collector):
+    """Reads the worker's own counters: nothing is counted twice."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric of the worker."""
+        stats, partitions = self._worker.pump.stats, self._worker.partitions
+        counters = {
+            "windows_stored": ("Final windows stored.", stats.windows_stored),
+            "windows_given_up": ("Windows that failed three times.", stats.windows_given_up),
+            "closings_rejected": (
+                "Batches refused because another worker had stored more.",
+                stats.closings_rejected,
+            ),
+            "dead_letters": ("Records sent to .dlq or .late.", stats.letters_delivered),
+            "provisional_sent": ("Provisional scores shown.", stats.provisional_sent),
+            "provisional_shed": (
+                "Provisional scores left out under load.",
+                stats.provisional_shed,
+            ),
+            "records_expired": (
+                "Records that retention deleted before they were read.",
+                partitions.records_expired,
+            ),
+        }
+        for name, (text, value) in counters.items():
+            yield CounterMetricFamily(f"affectstream_worker_{name}", text, value=value)
+        gauges = {
+            "conversations": ("Conversations in memory.", partitions.conversations),
+            "held_bytes": ("Payload bytes that open windows hold.", partitions.held_bytes),
+            "in_a_hurry": (
+                "1 while windows close early for want of memory.",
+                int(self._worker.pump.hurry),
+            ),
+            "database_up": (
+                "0 while the database cannot be reached.",
+                int(stats.database_down is None),
+            ),
+        }
+        for name, (text, value) in gauges.items():
+            yield GaugeMetricFamily(f"affectstream_worker_{name}", text, value=value)

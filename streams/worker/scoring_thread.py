@@ -1,0 +1,132 @@
+"""The one thread that runs the experts. What raises there is given up, its neighbours are not."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Final
+
+from inference.score import ParticipantState, WindowScore, encode_state
+from storage.values import ParticipantBatch, Progress
+from streams.scoring import WindowScorer, score_closings, score_drafts
+from streams.telemetry import logger
+from streams.windows.aligner import Closing
+from streams.windows.participant import WindowDraft
+
+ATTEMPTS: Final = 3
+"""A window that fails alone this often is given up: it goes to `.dlq`, the next ones go on."""
+_log = logger("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A window that nobody could score or store."""
+
+    draft: WindowDraft
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredClosing:
+    """What became of one closing."""
+
+    batch: ParticipantBatch
+    given_up: tuple[GivenUp, ...] = ()
+
+
+class ScoringThread:
+    """Runs a scorer outside the event loop, which must go on fetching and committing."""
+
+    def __init__(self, scorer: WindowScorer, run: str) -> None:
+        self._scorer = scorer
+        self._run = run
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+
+    async def final(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
+        """Score the windows of several participants; never raises for one of them."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._final, closings)
+
+    async def provisional(self, drafts: Sequence[WindowDraft]) -> tuple[WindowScore, ...]:
+        """Scores for the live feed: none if they cannot be made."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._provisional, drafts)
+
+    def close(self) -> None:
+        """Finish what runs and end the thread."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _final(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
+        try:
+            return [ScoredClosing(batch) for batch in score_closings(closings, self._scorer)]
+        except Exception:  # noqa: BLE001 - whatever it is, it must not reach the neighbours
+            _log.exception("batch_failed", windows=sum(len(item.drafts) for item in closings))
+        return [self._window_by_window(closing) for closing in closings]
+
+    def _provisional(self, drafts: Sequence[WindowDraft]) -> tuple[WindowScore, ...]:
+        try:
+            return score_drafts(drafts, self._run, self._scorer)
+        except Exception:  # noqa: BLE001 - best effort: the final score will come
+            _log.exception("provisional_failed", windows=len(drafts))
+            return ()
+
+    def _window_by_window(self, closing: Closing) -> ScoredClosing:
+        """The state of each window is built on the last one that could be scored."""
+        scores: list[WindowScore] = []
+        given_up: list[GivenUp] = []
+        progress = closing.expected
+        for draft in closing.drafts:
+            single = replace(
+                closing, drafts=(draft,), expected=progress, closed_until_ns=draft.end_ns
+            )
+            try:
+                batch = self._insist(single)
+            except Exception as exc:  # noqa: BLE001 - given up, with its error
+                given_up.append(GivenUp(draft, f"{type(exc).__name__}: {exc}"))
+            else:
+                scores += batch.scores
+                progress = batch.progress
+        return ScoredClosing(
+            ParticipantBatch(
+                key=closing.key,
+                expected=closing.expected,
+                progress=advanced(progress, closing.closed_until_ns),
+                scores=tuple(scores),
+                conversation=closing.conversation,
+            ),
+            tuple(given_up),
+        )
+
+    def _insist(self, closing: Closing) -> ParticipantBatch:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return score_closings([closing], self._scorer)[0]
+            except Exception:  # noqa: BLE001 - tried again, then raised
+                _log.exception("window_failed", attempt=attempt, end_ns=closing.closed_until_ns)
+        return score_closings([closing], self._scorer)[0]
+
+
+def advanced(progress: Progress | None, closed_until_ns: int) -> Progress:
+    """`progress` moved on to `closed_until_ns` without a score; the state stays what it was."""
+    if progress is None:
+        return Progress(closed_until_ns=closed_until_ns, state=encode_state(ParticipantState()))
+    return replace(progress, closed_until_ns=closed_until_ns)
+
+
+def without_scores(closing: Closing, error: str) -> ScoredClosing:
+    """Give every window of a closing up."""
+    return ScoredClosing(
+        ParticipantBatch(
+            key=closing.key,
+            expected=closing.expected,
+            progress=advanced(closing.expected, closing.closed_until_ns),
+            scores=(),
+            conversation=closing.conversation,
+        ),
+        tuple(GivenUp(draft, error) for draft in closing.drafts),
+    )
+
+
+def first_window(closing: Closing) -> Closing:
+    """The closing reduced to its first window, to find the one that cannot be stored."""
+    return replace(closing, drafts=closing.drafts[:1], closed_until_ns=closing.drafts[0].end_ns)
