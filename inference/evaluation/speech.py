@@ -20,9 +20,10 @@ from inference.training.degrade import random_cut, telephone
 from inference.training.emodb import HELD_OUT_SPEAKERS, Category, Clip
 from inference.training.speaker_folds import speaker_folds
 from inference.training.speech import (
+    DRAWS,
     Copy,
     EmbeddedClips,
-    draws,
+    chance,
     embed_clips,
     fit_copies,
     fit_linear,
@@ -70,12 +71,18 @@ def recordings(clips: Sequence[Clip], acted: Sequence[ActedClip]) -> int:
 
 
 def evaluate_speech(
-    clips: Sequence[Clip], acted: Sequence[ActedClip], shipped: SpeechHead, ears: Ears, seed: int
+    clips: Sequence[Clip],
+    acted: Sequence[ActedClip],
+    shipped: SpeechHead,
+    ears: Ears,
+    seed: int,
+    draws: int = DRAWS,
 ) -> EvaluationReport:
     """Every figure of the card.
 
     1. The recipe of `train_speech` in five folds of two EmoDB speakers; heads and
-       temperatures come from the other eight. The headline is wideband.
+       temperatures come from the other eight. Each clip is judged by its first draw. The
+       headline is wideband.
     2. The format: what the same heads call recordings that were FLAC, before and after Opus.
     3. The shipped weights on the speakers that they leave out, and on RAVDESS if it is there.
     4. The encoder on RAVDESS alone, in the folds of EmoBox.
@@ -86,8 +93,9 @@ def evaluate_speech(
         shipped: heads to judge.
         ears: encoder and detector.
         seed: of cuts, codecs and noise.
+        draws: how often the recipe degrades each clip that it trains on.
     """
-    corpus = embed_clips(clips, ears.encoder, ears.voice_activity, seed, ears.on_clip)
+    corpus = embed_clips(clips, ears.encoder, ears.voice_activity, seed, ears.on_clip, draws)
     groups = {
         **_recipe(corpus, shipped.config.labels),
         **_categories(corpus, ears, seed),
@@ -167,8 +175,8 @@ def _recipe(corpus: EmbeddedClips, labels: Sequence[Emotion]) -> dict[str, Metri
     return {
         group: _six_labels(
             corpus.emotions[kept],
-            predict(emotion, corpus.embeddings[copy])[kept],
-            _odds(predict(distress, corpus.embeddings[copy]))[kept],
+            predict(emotion, corpus.embeddings[copy][0])[kept],
+            _odds(predict(distress, corpus.embeddings[copy][0]))[kept],
             labels,
             corpus.speakers[kept],
         )
@@ -193,7 +201,7 @@ def _categories(corpus: EmbeddedClips, ears: Ears, seed: int) -> dict[str, Metri
     in_four = np.isin(corpus.categories, FOUR_CLASSES)
     groups: dict[str, Metrics] = {}
     for copy in LINES:
-        embeddings = corpus.embeddings[copy]
+        embeddings = corpus.embeddings[copy][0]
         groups[f"seven classes, {copy.value}"] = label_figures(
             corpus.categories, predict(seven, embeddings), names, corpus.speakers
         )
@@ -213,15 +221,16 @@ def _format_leak(corpus: EmbeddedClips, seven: Sequence[Fold], ears: Ears, seed:
     None of them is. If the second share is higher, the heads listen to the codec.
     """
     flac = np.array([_is_flac(clip) for clip in corpus.clips])
-    untouched = corpus.embeddings[Copy.WIDEBAND].copy()
+    degraded = corpus.embeddings[Copy.WIDEBAND][0]
+    untouched = degraded.copy()
     for row in np.flatnonzero(flac):
         clip = corpus.clips[row]
-        untouched[row] = ears.embed(random_cut(read_audio(clip.path), draws(clip, seed)))
+        untouched[row] = ears.embed(random_cut(read_audio(clip.path), chance(clip, seed, 0)))
         ears.on_clip()
     opus_columns = np.isin(seven[0].head.labels, OPUS_CATEGORIES)
     before, after = (
         float(opus_columns[predict(seven, embeddings)[flac].argmax(axis=1)].mean())
-        for embeddings in (untouched, corpus.embeddings[Copy.WIDEBAND])
+        for embeddings in (untouched, degraded)
     )
     return {"share_as_flac": before, "share_as_opus": after, "rise": after - before}
 
@@ -233,7 +242,7 @@ def _held_out(corpus: EmbeddedClips, shipped: SpeechHead) -> dict[str, Metrics]:
         return {}
     return {
         f"shipped, held-out speakers, {copy.value}": _shipped_figures(
-            corpus.emotions[kept], embeddings[kept], corpus.speakers[kept], shipped
+            corpus.emotions[kept], embeddings[0, kept], corpus.speakers[kept], shipped
         )
         for copy, embeddings in corpus.embeddings.items()
     }

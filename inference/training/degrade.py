@@ -15,6 +15,8 @@ Samples = NDArray[np.float32]
 
 TWO_SECONDS: Final = 2 * SPEECH_RATE_HZ
 CUT_S: Final = (1.5, 3.0)
+SHORT_CUT_S: Final = (0.6, 1.5)
+"""A word or two, from the least that the expert judges."""
 OPUS_KBIT_S: Final = (16, 48)
 SNR_DB: Final = (10.0, 30.0)
 LINE_RATE_HZ: Final = 8_000
@@ -28,9 +30,11 @@ def as_two_second_opus(samples: Samples) -> Samples:
     return opus_round_trip(np.pad(cut, (0, TWO_SECONDS - len(cut))), bit_rate=33_000)
 
 
-def random_cut(samples: Samples, random: np.random.Generator) -> Samples:
-    """A piece of 1.5 to 3 s from anywhere; shorter recordings stay whole."""
-    length = min(len(samples), round(random.uniform(*CUT_S) * SPEECH_RATE_HZ))
+def random_cut(
+    samples: Samples, random: np.random.Generator, seconds: tuple[float, float] = CUT_S
+) -> Samples:
+    """A piece of a length in `seconds` from anywhere; shorter recordings stay whole."""
+    length = min(len(samples), round(random.uniform(*seconds) * SPEECH_RATE_HZ))
     start = int(random.integers(0, len(samples) - length + 1))
     return samples[start : start + length]
 

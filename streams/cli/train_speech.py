@@ -7,7 +7,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 
 def speech(*, data: Path, out: Path | None = None, seed: int = 0, threads: int = 1) -> None:
-    """Train the speech expert on EmoDB; about two minutes on one core.
+    """Train the speech expert on EmoDB; about four minutes on one core.
 
     Example: `affectstream train speech --data speech --out speech-weights`
 

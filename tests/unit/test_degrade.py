@@ -5,6 +5,7 @@ import pytest
 
 from inference.training.audio_file import UnreadableAudioError, read_audio
 from inference.training.degrade import (
+    SHORT_CUT_S,
     TWO_SECONDS,
     as_two_second_opus,
     opus_round_trip,
@@ -34,6 +35,8 @@ def test_a_cut_is_a_piece_of_the_recording_of_one_and_a_half_to_three_seconds() 
         cut = random_cut(long, random)
         assert 24_000 <= len(cut) <= 48_000
         assert (np.diff(cut) == 1.0).all()
+        short = random_cut(long, random, SHORT_CUT_S)
+        assert 9_600 <= len(short) <= 24_000
     assert np.array_equal(random_cut(long[:100], random), long[:100])
 
 

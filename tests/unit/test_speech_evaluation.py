@@ -46,8 +46,8 @@ def test_a_head_is_never_asked_about_a_speaker_that_it_heard() -> None:
     rows = np.array([own[clip.speaker] for clip in clips]) + random.normal(size=(len(clips), 40))
     corpus = EmbeddedClips(
         clips,
-        {copy: rows.astype(np.float32) for copy in Copy},
-        {copy: np.zeros(len(clips)) for copy in Copy},
+        {copy: rows.astype(np.float32)[None] for copy in Copy},
+        {copy: np.zeros((1, len(clips))) for copy in Copy},
     )
     folds = fit_folds(corpus, labels, ("a", "b"))
     assert np.array_equal(sum(fold.held_out.astype(int) for fold in folds), np.ones(len(clips)))
@@ -105,7 +105,7 @@ def report() -> EvaluationReport:
     clips = find_clips(SPEECH)[::EVERY]
     heard: list[None] = []
     ears = Ears(VoiceEncoder.load(), VoiceActivity.load(), lambda: heard.append(None))
-    report = evaluate_speech(clips, (), SpeechHead.load(), ears, seed=0)
+    report = evaluate_speech(clips, (), SpeechHead.load(), ears, seed=0, draws=1)
     assert len(heard) == recordings(clips, ())
     return report
 

@@ -7,10 +7,11 @@ from sklearn.preprocessing import StandardScaler
 
 from inference.experts.speech_head import CALM_DISTRESS
 from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import VoiceEncoder
+from inference.experts.voice_encoder import EMBEDDING_SIZE, VoiceEncoder
 from inference.labels import Emotion
 from inference.training.emodb import HELD_OUT_SPEAKERS, Category, Clip, find_clips
 from inference.training.speech import (
+    DRAWS,
     INVERSE_PENALTY,
     MAX_ITERATIONS,
     Copy,
@@ -43,12 +44,12 @@ def _corpus(strangers_shift: float = 0.0) -> EmbeddedClips:
     return EmbeddedClips(
         clips,
         {
-            copy: (rows + random.normal(scale=0.7, size=rows.shape) + shift[:, None]).astype(
+            copy: (rows + random.normal(scale=0.7, size=(2, *rows.shape)) + shift[:, None]).astype(
                 np.float32
             )
             for copy in Copy
         },
-        {copy: random.normal(-8.0, 3.0, len(clips)) + shift for copy in Copy},
+        {copy: random.normal(-8.0, 3.0, (2, len(clips))) + shift for copy in Copy},
     )
 
 
@@ -68,15 +69,15 @@ def test_trained_heads_find_what_the_embedding_shows() -> None:
     corpus = _corpus()
     head = train_speech(corpus, "0" * 64, seed=0)
     strangers = np.isin(corpus.speakers, list(HELD_OUT_SPEAKERS))
-    log_probs = head.log_probs(corpus.embeddings[Copy.WIDEBAND][strangers])
+    log_probs = head.log_probs(corpus.embeddings[Copy.WIDEBAND][0, strangers])
     found = np.array(head.config.labels)[log_probs.argmax(axis=1)]
     assert (found == corpus.emotions[strangers]).mean() > 0.6
 
 
 def test_the_numbers_kept_of_a_binary_fit_say_what_scikit_learn_says() -> None:
     corpus = _corpus()
-    rows = corpus.embeddings[Copy.WIDEBAND].astype(np.float64)
-    head = fit_linear(corpus.embeddings[Copy.WIDEBAND], corpus.distress, CALM_DISTRESS)
+    rows = corpus.embeddings[Copy.WIDEBAND][0].astype(np.float64)
+    head = fit_linear(corpus.embeddings[Copy.WIDEBAND][0], corpus.distress, CALM_DISTRESS)
     scaler = StandardScaler().fit(rows)
     model = LogisticRegression(
         C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS
@@ -87,7 +88,7 @@ def test_the_numbers_kept_of_a_binary_fit_say_what_scikit_learn_says() -> None:
 
 def test_labels_travel_by_name_not_by_the_order_of_the_classes() -> None:
     corpus = _corpus()
-    rows = corpus.embeddings[Copy.NOISY]
+    rows = corpus.embeddings[Copy.NOISY][0]
     names = ["joy", "anger", "sadness", "fear", "neutral", "disgust"]
     shuffled = fit_linear(rows, corpus.emotions, names).log_probs(rows)
     ordered = fit_linear(rows, corpus.emotions, sorted(names)).log_probs(rows)
@@ -113,8 +114,12 @@ def test_what_a_clip_goes_through_does_not_depend_on_the_others() -> None:
     both = embed_clips(clips, encoder, voice_activity, 7, on_clip=lambda: heard.append(None))
     last = embed_clips(clips[1:], encoder, voice_activity, 7)
     other = embed_clips(clips[1:], encoder, voice_activity, 8)
+    once = embed_clips(clips[1:], encoder, voice_activity, 7, draws=1)
     assert len(heard) == len(clips) == 2
     for copy in Copy:
-        assert np.array_equal(both.embeddings[copy][1:], last.embeddings[copy])
-        assert np.array_equal(both.efforts_db[copy][1:], last.efforts_db[copy])
+        assert both.embeddings[copy].shape == (DRAWS, 2, EMBEDDING_SIZE)
+        assert np.array_equal(both.embeddings[copy][:, 1:], last.embeddings[copy])
+        assert np.array_equal(both.efforts_db[copy][:, 1:], last.efforts_db[copy])
+        assert np.array_equal(once.embeddings[copy], last.embeddings[copy][:1])
         assert not np.array_equal(other.embeddings[copy], last.embeddings[copy])
+        assert not np.array_equal(last.embeddings[copy][0], last.embeddings[copy][1])
