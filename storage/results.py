@@ -37,8 +37,11 @@ from storage.values import (
     StoredConversation,
 )
 
-SINKS: Final = ("kafka", "cache", "feed")
-"""Each takes every outbox row, and fails on its own."""
+SINKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "score": ("kafka", "cache", "feed"),
+    "ended": ("cache", "feed"),
+}
+"""Who takes which kind of outbox row; each fails on its own."""
 ATTEMPTS: Final = 3
 EVERYBODY: Final = "-"
 _PROGRESS_KEY: Final = (
@@ -309,7 +312,7 @@ async def _write_outbox(connection: AsyncConnection, rows: Sequence[dict[str, An
                 "dead": False,
             }
             for row in rows
-            for sink in SINKS
+            for sink in SINKS[row["kind"]]
         ],
     )
 

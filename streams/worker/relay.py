@@ -1,0 +1,179 @@
+"""Tells the world what is stored: outbox rows to Kafka, the cache and the live feed.
+
+Each sink has a loop and a lock of its own: one that is away never holds up another, and
+only one relay of a deployment serves it. A crash repeats a message under the same id.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from inference.contract import to_json
+from inference.score import WindowScore
+from storage.aggregates import read_aggregates
+from storage.cache import Cache, LiveMessage
+from storage.errors import StoreUnavailableError
+from storage.outbox import (
+    Message,
+    append_to_feed,
+    delivered,
+    pending,
+    put_off,
+    relay_lock,
+    still_held,
+)
+from storage.values import ConversationKey
+from streams import topics
+from streams.cloud_events import JSON, cloud_event
+from streams.telemetry import logger
+
+BATCH: Final = 500
+IDLE_S: Final = 0.2
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+KEEP_FEED_NS: Final = 3_600_000_000_000
+_log = logger("relay")
+Serve = Callable[[Sequence[Message]], Awaitable[None]]
+
+
+class Publisher(Protocol):
+    """What the relay asks of Kafka."""
+
+    async def publish(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, str]
+    ) -> None:
+        """Return once the broker has the record; raises KafkaError or OSError."""
+        ...
+
+
+@dataclass(slots=True)
+class RelayStats:
+    """Counters and states that health and metrics read."""
+
+    delivered: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    dead: int = 0
+    away: dict[str, str] = field(default_factory=dict)
+    """Sinks that cannot be reached, with the error."""
+
+
+class Relay:
+    """Runs until cancelled; outages are waited for, sink by sink."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        cache: Cache,
+        publisher: Publisher,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.stats = RelayStats()
+        self._engine = engine
+        self._cache = cache
+        self._publisher = publisher
+        self._now_ns = now_ns
+        self._sinks: Mapping[str, Serve] = {
+            "kafka": self._to_kafka,
+            "cache": self._to_cache,
+            "feed": self._to_feed,
+        }
+
+    async def run(self) -> None:
+        """Serve every sink until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for sink in self._sinks:
+                tasks.create_task(self._serve_forever(sink), name=f"relay-{sink}")
+
+    async def serve(self, sink: str) -> int:
+        """Deliver what is pending for `sink` now; returns how much that was.
+
+        Raises StoreUnavailableError.
+        """
+        messages = await pending(self._engine, sink, now_ns=self._now_ns(), limit=BATCH)
+        if messages:
+            await self._sinks[sink](messages)
+        return len(messages)
+
+    async def publish_provisional(self, scores: Sequence[WindowScore]) -> None:
+        """Show scores that are not final: best effort, stored nowhere."""
+        for score in scores:
+            message = LiveMessage("provisional", score.tenant, score.conversation, to_json(score))
+            await self._tell(message)
+
+    async def _serve_forever(self, sink: str) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                async with relay_lock(self._engine, sink) as lock:
+                    _log.info("relay_active", sink=sink)
+                    while await still_held(lock):
+                        served = await self.serve(sink)
+                        self.stats.away.pop(sink, None)
+                        pause_s = FIRST_PAUSE_S
+                        if served < BATCH:
+                            await asyncio.sleep(IDLE_S)
+            except StoreUnavailableError as exc:
+                self.stats.away[sink] = str(exc)
+                _log.warning("relay_waits", sink=sink, retry_s=pause_s, error=str(exc))
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _done(self, sink: str, messages: Sequence[Message]) -> None:
+        await delivered(self._engine, messages)
+        self.stats.delivered[sink] += len(messages)
+
+    async def _to_kafka(self, messages: Sequence[Message]) -> None:
+        """Conversations side by side, each in its own order."""
+        by_conversation: dict[ConversationKey, list[Message]] = defaultdict(list)
+        for message in messages:
+            key = ConversationKey(message.tenant, message.conversation)
+            by_conversation[key].append(message)
+        sent = await asyncio.gather(*map(self._send, by_conversation.values()))
+        await self._done("kafka", [message for part in sent for message in part])
+
+    async def _send(self, messages: Sequence[Message]) -> list[Message]:
+        """Send one conversation's messages up to the first that the broker does not take."""
+        sent: list[Message] = []
+        for message in messages:
+            subject = f"{message.tenant}/{message.conversation}"
+            headers = cloud_event(message.id, topics.SCORES, subject=subject, content_type=JSON)
+            try:
+                await self._publisher.publish(
+                    topics.SCORES, subject.encode(), message.payload, headers
+                )
+            except (KafkaError, OSError) as exc:
+                dead = isinstance(exc, KafkaError) and not exc.retriable
+                pause_s = min(FIRST_PAUSE_S * 2**message.attempts, LONGEST_PAUSE_S)
+                until_ns = self._now_ns() + int(pause_s * 1e9)
+                await put_off(self._engine, message, error=repr(exc), until_ns=until_ns, dead=dead)
+                self.stats.dead += dead
+                _log.warning("not_delivered", sink="kafka", id=message.id, dead=dead)
+                return sent
+            sent.append(message)
+        return sent
+
+    async def _to_cache(self, messages: Sequence[Message]) -> None:
+        keys = {ConversationKey(message.tenant, message.conversation) for message in messages}
+        await self._cache.put(await read_aggregates(self._engine, keys))
+        await self._done("cache", messages)
+
+    async def _to_feed(self, messages: Sequence[Message]) -> None:
+        await append_to_feed(self._engine, messages, now_ns=self._now_ns(), keep_ns=KEEP_FEED_NS)
+        self.stats.delivered["feed"] += len(messages)
+        for tenant in {message.tenant for message in messages}:
+            await self._tell(LiveMessage("wake", tenant, ""))
+
+    async def _tell(self, message: LiveMessage) -> None:
+        """Readers of the feed also look by themselves, so a lost message costs a second."""
+        try:
+            await self._cache.publish(message)
+        except StoreUnavailableError as exc:
+            self.stats.away["live"] = str(exc)
+        else:
+            self.stats.away.pop("live", None)
