@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from inference.calibration.temperature import fit_temperature
+from inference.errors import AffectstreamError
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference, vocal_effort_db
 from inference.experts.speech_head import CALM_DISTRESS, SpeechConfig, SpeechHead
@@ -37,8 +38,13 @@ INVERSE_PENALTY: Final = 0.003
 """C of the logistic regression: 768 features, some hundred clips. Up to .01 recall on unseen
 speakers moves by less than a point; the stronger penalty claims less about other voices."""
 MAX_ITERATIONS: Final = 2_000
+MINIMUM_VOICES: Final = 2
 DRAWS: Final = 3
 """How often each clip is cut and degraded anew: a point of recall over once."""
+
+
+class TooFewVoicesError(AffectstreamError):
+    """A label that fewer than two speakers show: nothing can be tested on a stranger."""
 
 
 class Copy(StrEnum):
@@ -218,9 +224,19 @@ def fit_calibrated(
     Args:
         embeddings: (rows, 768).
         labels: (rows,), each one of `names`.
-        speakers: (rows,) name of each row's speaker, at least two.
+        speakers: (rows,) name of each row's speaker.
         names: order of the columns of what the head gives.
+
+    Raises:
+        TooFewVoicesError: a label of `names` has fewer than two speakers.
     """
+    for name in names:
+        voices = len(set(speakers[labels == name].tolist()))
+        if voices < MINIMUM_VOICES:
+            raise TooFewVoicesError(
+                f"{name}: {voices} speakers; every label needs {MINIMUM_VOICES}, one to learn "
+                "from and one to be tested on: give the whole corpus"
+            )
     log_probs = np.empty((len(labels), len(names)))
     for held_out in speaker_folds(speakers, per_fold=1):
         head = fit_linear(embeddings[~held_out], labels[~held_out], names)

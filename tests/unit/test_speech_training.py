@@ -16,7 +16,9 @@ from inference.training.speech import (
     MAX_ITERATIONS,
     Copy,
     EmbeddedClips,
+    TooFewVoicesError,
     embed_clips,
+    fit_calibrated,
     fit_linear,
     train_speech,
 )
@@ -123,3 +125,13 @@ def test_what_a_clip_goes_through_does_not_depend_on_the_others() -> None:
         assert np.array_equal(once.embeddings[copy], last.embeddings[copy][:1])
         assert not np.array_equal(other.embeddings[copy], last.embeddings[copy])
         assert not np.array_equal(last.embeddings[copy][0], last.embeddings[copy][1])
+
+
+def test_a_label_that_one_speaker_alone_shows_cannot_be_calibrated() -> None:
+    corpus = _corpus()
+    rows = corpus.embeddings[Copy.WIDEBAND][0]
+    kept = (corpus.emotions != "fear") | (corpus.speakers == "08")
+    with pytest.raises(TooFewVoicesError, match="fear: 1 speakers"):
+        fit_calibrated(
+            rows[kept], corpus.emotions[kept], corpus.speakers[kept], ("anger", "fear", "joy")
+        )
