@@ -1,0 +1,1 @@
+"""The doors out: the HTTP API, its live feed, and the dashboard that reads both."""

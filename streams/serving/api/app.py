@@ -1,0 +1,69 @@
+"""The API as one application: routes, problems, metrics and the live feed behind them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from importlib.metadata import version
+from typing import Final
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from streams.serving.api import conversations, health, live, problems
+from streams.serving.api.health import Check
+from streams.serving.api.schemas import Documented
+from streams.serving.api.telemetry import RequestMetrics, watch_feed
+from streams.serving.live import LiveFeed
+
+DESCRIPTION: Final = (
+    "Conversations and their scores. A score is a calibrated estimate of how listeners would "
+    "describe what they hear and see. Errors are problem details (RFC 9457)."
+)
+
+
+def create_app(
+    *,
+    engine: AsyncEngine,
+    tenant: str,
+    feed: LiveFeed,
+    checks: Sequence[Check] = (),
+    registry: CollectorRegistry | None = None,
+) -> FastAPI:
+    """Build the API of one tenant. It opens nothing and closes nothing that it is given.
+
+    Args:
+        engine: of the database; only read.
+        tenant: whose conversations are shown.
+        feed: read while the application runs.
+        checks: what `/readyz` asks.
+        registry: what `/metrics` shows; the API adds its own metrics. None makes one.
+    """
+    registry = CollectorRegistry() if registry is None else registry
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        reading = asyncio.create_task(feed.run(), name="live-feed")
+        try:
+            yield
+        finally:
+            feed.close()
+            reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reading
+
+    app = Documented(
+        title="affectstream",
+        version=version("affectstream"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere; /openapi.json is complete
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.add_middleware(RequestMetrics, registry=registry)
+    watch_feed(feed, registry)
+    app.include_router(conversations.router(engine, tenant))
+    app.include_router(live.router(feed))
+    app.include_router(health.router(checks, registry))
+    return app

@@ -1,0 +1,153 @@
+"""`/v1/conversations`: who is talking, and how a conversation went."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from inference.contract import published
+from storage.conversations import (
+    Place,
+    list_conversations,
+    read_conversation,
+    read_counts,
+    read_queue,
+)
+from storage.timeline import Wanted, bucket_page, window_page
+from storage.values import LIVE_RUN, ConversationKey
+from streams.serving.api.bodies import (
+    BucketPage,
+    ConversationDetail,
+    ConversationPage,
+    ScorePage,
+    bucket_body,
+    conversation_body,
+    conversation_detail,
+)
+from streams.serving.api.cursors import from_cursor, to_cursor
+from streams.serving.api.problems import ProblemError, documented
+from streams.serving.api.schemas import answers
+
+ID: Final = r"^[A-Za-z0-9._:-]{1,128}$"
+"""As records name tenants, conversations and participants."""
+WIDTH_NS: Final = {"10s": 10_000_000_000, "1m": 60_000_000_000}
+INT64_MAX: Final = 2**63 - 1
+PAGE: Final = 50
+LARGEST_PAGE: Final = 200
+TIMELINE_PAGE: Final = 1_000
+LARGEST_TIMELINE_PAGE: Final = 5_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+ConversationId = Annotated[str, Path(pattern=ID)]
+CursorParam = Annotated[str | None, Query(max_length=512, description="`next` of the page before.")]
+
+
+def to_ns(moment: datetime) -> int:
+    """Nanoseconds since the epoch, within what a database column holds."""
+    return max(0, min((moment - _EPOCH) // _MICROSECOND * 1_000, INT64_MAX))
+
+
+def router(engine: AsyncEngine, tenant: str) -> APIRouter:
+    """Routes that read what is stored of one tenant."""
+    routes = APIRouter(prefix="/v1/conversations", tags=["conversations"])
+
+    @routes.get("", responses=answers(ConversationPage) | documented(422, 503))
+    async def conversations(
+        state: Annotated[Literal["live", "ended"] | None, Query()] = None,
+        queue: Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")] = None,
+        min_distress: Annotated[float | None, Query(ge=0.0, le=1.0)] = None,
+        cursor: CursorParam = None,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
+    ) -> Response:
+        """Conversations, newest first, with how each participant reads now.
+
+        `min_distress` keeps those in which the smoothed distress of somebody is at least
+        so high now, or was at most 30 s before the newest window.
+        """
+        found = await list_conversations(
+            engine,
+            tenant,
+            live=None if state is None else state == "live",
+            queue=queue,
+            min_distress=min_distress,
+            after=None if cursor is None else from_cursor(cursor, Place),
+            limit=limit + 1,
+        )
+        page, more = found[:limit], len(found) > limit
+        last = Place(page[-1].started_ns, page[-1].conversation) if more else None
+        return _json(
+            ConversationPage(
+                items=tuple(conversation_body(call) for call in page),
+                next=None if last is None else to_cursor(last),
+            )
+        )
+
+    @routes.get(
+        "/{conversation}", responses=answers(ConversationDetail) | documented(404, 422, 503)
+    )
+    async def conversation(conversation: ConversationId) -> Response:
+        """One conversation, with counts of its windows by participant."""
+        key = ConversationKey(tenant, conversation)
+        call = await read_conversation(engine, key)
+        if call is None:
+            raise _unknown()
+        return _json(conversation_detail(call, await read_counts(engine, key)))
+
+    @routes.get(
+        "/{conversation}/scores",
+        responses=answers(ScorePage, BucketPage) | documented(404, 422, 503),
+    )
+    async def scores(
+        conversation: ConversationId,
+        participant: Annotated[str | None, Query(pattern=ID)] = None,
+        begin: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+        end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+        resolution: Annotated[Literal["raw", "10s", "1m"], Query()] = "raw",
+        run: Annotated[str, Query(pattern=ID)] = LIVE_RUN,
+        cursor: CursorParam = None,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_TIMELINE_PAGE)] = TIMELINE_PAGE,
+    ) -> Response:
+        """The timeline: final scores of windows that start in `[from, to)`, or their means.
+
+        Times are RFC 3339 with an offset. A page holds whole instants: slightly fewer than
+        `limit` items, or more where more participants have a window at one instant.
+        """
+        key = ConversationKey(tenant, conversation)
+        if await read_queue(engine, key) is None:
+            raise _unknown()
+        from_ns = None if begin is None else to_ns(begin)
+        if cursor is not None:
+            from_ns = max(from_ns or 0, min(from_cursor(cursor, int), INT64_MAX))
+        wanted = Wanted(
+            key=key,
+            run=run,
+            participant=participant,
+            from_ns=from_ns,
+            to_ns=None if end is None else to_ns(end),
+        )
+        if resolution == "raw":
+            windows, after_ns = await window_page(engine, wanted, limit)
+            items = tuple(published(score) for score in windows)
+            return _json(ScorePage(items=items, next=_next(after_ns)))
+        buckets, after_ns = await bucket_page(engine, wanted, WIDTH_NS[resolution], limit)
+        bodies = tuple(bucket_body(bucket) for bucket in buckets)
+        return _json(BucketPage(items=bodies, next=_next(after_ns)))
+
+    return routes
+
+
+def _next(after_ns: int | None) -> str | None:
+    return None if after_ns is None else to_cursor(after_ns)
+
+
+def _json(body: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def _unknown() -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, "No conversation of this tenant has this id.")

@@ -1,0 +1,79 @@
+"""What a platform asks: is the process alive, is it ready, how is it doing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from inference.errors import AffectstreamError
+from streams.serving.api.problems import documented, problem
+
+CHECK_TIMEOUT_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must work before traffic makes sense.
+
+    Attributes:
+        name: what is checked: `database`, `cache`, `worker`.
+        probe: returns when all is well, else raises AffectstreamError or OSError. More
+            than `CHECK_TIMEOUT_S` counts as a failure.
+    """
+
+    name: str
+    probe: Callable[[], Awaitable[None]]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a check found."""
+
+    name: str
+    ok: bool
+    reason: str | None = None
+
+
+async def examine(check: Check, timeout_s: float = CHECK_TIMEOUT_S) -> Outcome:
+    """Run one check; its failure is an outcome, not an error."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await check.probe()
+    except TimeoutError:
+        return Outcome(check.name, ok=False, reason=f"no answer within {timeout_s:g} s")
+    except (AffectstreamError, OSError) as exc:
+        return Outcome(check.name, ok=False, reason=str(exc))
+    return Outcome(check.name, ok=True)
+
+
+def router(checks: Sequence[Check], registry: CollectorRegistry) -> APIRouter:
+    """`/healthz`, `/readyz` and `/metrics`."""
+    routes = APIRouter(tags=["platform"])
+
+    @routes.get("/healthz")
+    async def alive() -> dict[str, str]:
+        """The process answers: nothing more."""
+        return {"status": "alive"}
+
+    @routes.get("/readyz", responses=documented(503))
+    async def ready(request: Request) -> Response:
+        """Every dependency answers; 503 names those that do not."""
+        outcomes = await asyncio.gather(*(examine(check) for check in checks))
+        failed = [outcome for outcome in outcomes if not outcome.ok]
+        if failed:
+            detail = "; ".join(f"{outcome.name}: {outcome.reason}" for outcome in failed)
+            extra = {"checks": msgspec.to_builtins(outcomes)}
+            return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, detail, extra)
+        body = msgspec.json.encode({"status": "ready", "checks": outcomes})
+        return Response(body, media_type="application/json")
+
+    @routes.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Prometheus text format."""
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return routes

@@ -1,0 +1,57 @@
+"""`/v1/live`: scores as they happen, as server-sent events."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse
+from starlette.types import Send
+
+from streams.serving.api.conversations import ID, INT64_MAX
+from streams.serving.api.problems import documented
+from streams.serving.live import Filter, LiveFeed
+
+EVENTS: Final = (
+    "`ready` where the stream starts; `score` for a final score and `ended` for the end of a "
+    "conversation, each with an id; `provisional` for a score that is not final, without an "
+    "id; `gap` where events are too old to repeat: load what you show again."
+)
+_STREAM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": EVENTS,
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+"""Proxies that gather a response before they pass it on would hold the stream back."""
+
+
+class LiveResponse(EventSourceResponse):
+    """A stream that ends with its connection, not when its garbage is collected."""
+
+    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
+        super().__init__(frames, headers=HEADERS)
+        self._frames = frames
+
+    async def stream_response(self, send: Send) -> None:
+        """Send until either side has enough."""
+        async with aclosing(self._frames):
+            await super().stream_response(send)
+
+
+def router(feed: LiveFeed) -> APIRouter:
+    """The live route of one feed."""
+    routes = APIRouter(tags=["live"])
+
+    @routes.get("/v1/live", response_class=StreamingResponse, responses=_STREAM | documented(422))
+    async def live(
+        conversation: Annotated[str | None, Query(pattern=ID)] = None,
+        queue: Annotated[str | None, Query(max_length=256)] = None,
+        last_event_id: Annotated[int | None, Header(ge=0, le=INT64_MAX)] = None,
+    ) -> LiveResponse:
+        """Scores as they happen; go on after `Last-Event-ID`, at most one hour back."""
+        return LiveResponse(feed.stream(last_event_id, Filter(conversation, queue)))
+
+    return routes

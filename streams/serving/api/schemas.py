@@ -1,0 +1,30 @@
+"""OpenAPI schemas of msgspec types: one source for what is sent and what is documented."""
+
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+
+from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+
+TEMPLATE: Final = "#/components/schemas/{name}"
+BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage)
+
+
+def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route that answers 200 with one of `types`."""
+    references = [{"$ref": TEMPLATE.format(name=one.__name__)} for one in types]
+    schema = references[0] if len(references) == 1 else {"anyOf": references}
+    return {200: {"description": "OK", "content": {"application/json": {"schema": schema}}}}
+
+
+class Documented(FastAPI):
+    """FastAPI whose document also holds the schemas of `BODIES`."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Made once, at the first question."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _, components = msgspec.json.schema_components(BODIES, ref_template=TEMPLATE)
+            document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+        return self.openapi_schema or {}

@@ -1,0 +1,63 @@
+"""Counts and durations of requests, by route and status: no ids in labels."""
+
+import time
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streams.serving.live import LiveFeed
+
+BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+UNMATCHED: Final = "unmatched"
+
+
+class RequestMetrics:
+    """Pure ASGI middleware: counts each request once, times it until the headers go out.
+
+    A live stream lasts for hours; until the headers is what its reader waits for.
+    """
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._requests = Counter(
+            "affectstream_http_requests_total",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "affectstream_http_request_seconds",
+            "Time until the response begins.",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Measure HTTP; pass anything else through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+
+        async def measured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", UNMATCHED)
+                self._seconds.labels(route).observe(time.perf_counter() - started)
+                self._requests.labels(scope["method"], route, str(message["status"])).inc()
+            await send(message)
+
+        await self._app(scope, receive, measured)
+
+
+def watch_feed(feed: LiveFeed, registry: CollectorRegistry) -> None:
+    """Show how many listen, and how often a slow one went back to SQL."""
+    listeners = Gauge("affectstream_live_listeners", "Open live streams.", registry=registry)
+    listeners.set_function(lambda: feed.listeners)
+    fallbacks = Gauge(
+        "affectstream_live_fallbacks",
+        "Full queues that sent a listener back to SQL, since the start.",
+        registry=registry,
+    )
+    fallbacks.set_function(lambda: feed.fallbacks)
