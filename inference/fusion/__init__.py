@@ -1,0 +1,1 @@
+"""From what several experts say to one estimate."""

@@ -1,0 +1,213 @@
+"""Laws of late fusion: order, absence, vacuity and quality."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from inference.evidence import Evidence, Quality
+from inference.fusion.decision import COVERAGE, EMPTY, arousal, decide, nothing_to_decide, valence
+from inference.fusion.late import FULL_WEIGHT, fuse, weight
+from inference.fusion.prior import DISTRESS_BASE_RATE, log_prior
+from inference.labels import EMOTIONS, Emotion, Modality
+
+
+@st.composite
+def opinions(draw: st.DrawFn, modality: Modality) -> Evidence:
+    labels = tuple(draw(st.permutations(EMOTIONS)))[: draw(st.integers(2, 7))]
+    logits = np.array(draw(st.lists(st.floats(-6, 6), min_size=len(labels), max_size=len(labels))))
+    return Evidence(
+        modality=modality,
+        expert="test",
+        labels=labels,
+        log_probs=logits - math.log(np.exp(logits).sum()),
+        distress_log_odds=draw(st.none() | st.floats(-6, 6)),
+        quality=Quality(present_share=draw(st.none() | st.floats(0, 1))),
+        weight_limit=draw(st.floats(0, 1.5)),
+    )
+
+
+several = st.lists(st.sampled_from(Modality), min_size=1, unique=True).flatmap(
+    lambda modalities: st.tuples(*(opinions(modality) for modality in modalities))
+)
+
+
+def silent(modality: Modality) -> Evidence:
+    """An expert that is there and says nothing."""
+    return Evidence(
+        modality=modality,
+        expert="test",
+        labels=EMOTIONS,
+        log_probs=np.full(7, -math.log(7)),
+        distress_log_odds=None,
+        quality=Quality(),
+    )
+
+
+@given(several)
+def test_an_estimate_is_a_distribution_and_its_figures_stay_in_their_bounds(
+    evidence: tuple[Evidence, ...],
+) -> None:
+    fused = fuse(evidence)
+    assert math.isclose(np.exp(fused.log_probs).sum(), 1)
+    assert math.isclose(sum(fused.shares.values()), 1)
+    assert 0 <= fused.conflict <= math.log(len(evidence)) + 1e-9
+    assert 0 < fused.vacuity <= 1
+    assert fused.distress is None or 0 < fused.distress < 1
+
+
+@given(several)
+def test_the_order_of_the_experts_does_not_matter(evidence: tuple[Evidence, ...]) -> None:
+    forth, back = fuse(evidence), fuse(evidence[::-1])
+    np.testing.assert_array_equal(forth.log_probs, back.log_probs)
+    assert (forth.distress, forth.shares, forth.conflict, forth.vacuity) == (
+        back.distress,
+        back.shares,
+        back.conflict,
+        back.vacuity,
+    )
+
+
+@given(opinions(Modality.SPEECH), opinions(Modality.TEXT))
+def test_an_expert_that_says_nothing_changes_nothing(speech: Evidence, text: Evidence) -> None:
+    alone, beside = fuse([speech, text]), fuse([speech, text, silent(Modality.FACE)])
+    np.testing.assert_allclose(beside.log_probs, alone.log_probs, atol=1e-12)
+    assert beside.distress == alone.distress
+    assert math.isclose(beside.conflict, alone.conflict, abs_tol=1e-12)
+    assert math.isclose(beside.vacuity, alone.vacuity)
+
+
+def test_where_only_silent_experts_are_present_the_prior_is_all_there_is() -> None:
+    fused = fuse([silent(Modality.FACE)])
+    np.testing.assert_allclose(fused.log_probs, log_prior())
+    assert (fused.distress, fused.vacuity, fused.conflict) == (None, 1.0, 0.0)
+
+
+@given(opinions(Modality.SPEECH))
+def test_one_expert_of_full_weight_is_tempered_and_given_the_prior(speech: Evidence) -> None:
+    assume(weight(speech.quality, speech.weight_limit) == FULL_WEIGHT)
+    fused = np.exp(fuse([speech]).log_probs - log_prior())
+    known = [EMOTIONS.index(label) for label in speech.labels]
+    ratios = np.log(fused[known]) - np.log(fused[known[0]])
+    np.testing.assert_allclose(
+        ratios, FULL_WEIGHT * (speech.log_probs - speech.log_probs[0]), atol=1e-9
+    )
+
+
+@given(opinions(Modality.SPEECH), st.floats(-6, 5), st.floats(0.1, 1))
+def test_distress_grows_with_what_an_expert_hears(
+    speech: Evidence, log_odds: float, more: float
+) -> None:
+    def heard(value: float) -> float:
+        said = Evidence(
+            modality=Modality.SPEECH,
+            expert="test",
+            labels=speech.labels,
+            log_probs=speech.log_probs,
+            distress_log_odds=value,
+            quality=Quality(present_share=1.0),
+        )
+        distress = fuse([said]).distress
+        assert distress is not None
+        return distress
+
+    assert heard(log_odds) < heard(log_odds + more)
+    assert math.isclose(heard(0.0), DISTRESS_BASE_RATE)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1.5))
+def test_worse_quality_never_raises_a_weight(one: float, other: float, limit: float) -> None:
+    low, high = sorted([one, other])
+    assert (
+        0
+        <= weight(Quality(present_share=low), limit)
+        <= weight(Quality(present_share=high), limit)
+        <= min(limit, FULL_WEIGHT)
+    )
+
+
+def test_experts_of_no_weight_share_it_evenly() -> None:
+    nothing = Quality(present_share=0.0)
+    evidence = [
+        Evidence(
+            modality=modality,
+            expert="test",
+            labels=EMOTIONS,
+            log_probs=np.full(7, -math.log(7)),
+            distress_log_odds=0.0,
+            quality=nothing,
+        )
+        for modality in (Modality.SPEECH, Modality.TEXT)
+    ]
+    assert fuse(evidence).shares == {Modality.SPEECH: 0.5, Modality.TEXT: 0.5}
+
+
+def test_experts_that_contradict_each_other_are_in_conflict() -> None:
+    def sure(modality: Modality, label: Emotion) -> Evidence:
+        logs = np.full(7, math.log(0.01 / 6))
+        logs[EMOTIONS.index(label)] = math.log(0.99)
+        return Evidence(
+            modality=modality,
+            expert="test",
+            labels=EMOTIONS,
+            log_probs=logs,
+            distress_log_odds=None,
+            quality=Quality(),
+        )
+
+    speech, text = sure(Modality.SPEECH, Emotion.ANGER), sure(Modality.TEXT, Emotion.JOY)
+    assert fuse([speech, text]).conflict > 0.5
+    assert fuse([speech, sure(Modality.TEXT, Emotion.ANGER)]).conflict < 1e-9
+
+
+@pytest.mark.parametrize("evidence", [[], [silent(Modality.FACE), silent(Modality.FACE)]])
+def test_nothing_or_two_of_a_modality_are_refused(evidence: list[Evidence]) -> None:
+    with pytest.raises(ValueError, match="one piece of evidence a modality"):
+        fuse(evidence)
+
+
+distributions = st.lists(st.floats(0.01, 1), min_size=7, max_size=7).map(
+    lambda raw: dict(zip(EMOTIONS, np.array(raw) / sum(raw), strict=True))
+)
+
+
+@given(distributions, st.floats(0, 1))
+def test_a_label_is_named_only_where_it_is_likelier_than_all_others_together(
+    emotions: dict[Emotion, float], vacuity: float
+) -> None:
+    decision = decide(emotions, vacuity)
+    assert decision.abstained == (decision.label is None)
+    if decision.label is not None:
+        assert emotions[decision.label] >= 0.5
+        assert decision.label == decision.set[0]
+    assert decision.abstained == (max(emotions.values()) < 0.5 or vacuity >= EMPTY)
+
+
+@given(distributions)
+def test_a_set_holds_the_fewest_labels_that_reach_its_coverage(
+    emotions: dict[Emotion, float],
+) -> None:
+    likely = decide(emotions, 0.0).set
+    total = sum(emotions[label] for label in likely)
+    assert total >= COVERAGE - 1e-9
+    assert total - emotions[likely[-1]] < COVERAGE
+
+
+def test_with_nothing_but_the_prior_every_label_is_possible() -> None:
+    prior = dict(zip(EMOTIONS, np.exp(log_prior()), strict=True))
+    decision = decide(prior, 1.0)
+    assert decision.abstained
+    assert set(decision.set) == set(EMOTIONS) == set(nothing_to_decide().set)
+
+
+@given(distributions)
+def test_derived_figures_stay_in_their_bounds(emotions: dict[Emotion, float]) -> None:
+    assert 0 <= arousal(emotions) <= 1
+    assert -1 <= valence(emotions) <= 1
+
+
+def test_arousal_is_undecided_where_nothing_speaks_of_it() -> None:
+    only = dict.fromkeys(EMOTIONS, 0.0) | {Emotion.SURPRISE: 1.0}
+    assert arousal(only) == 0.5
