@@ -23,14 +23,21 @@ topics: Final = cyclopts.App(name="topics", help="Prepare Kafka topics.")
 db: Final = cyclopts.App(name="db", help="Prepare the database.")
 train: Final = cyclopts.App(name="train", help="Make weights.")
 evaluate: Final = cyclopts.App(name="evaluate", help="Judge weights; every published figure.")
-for group in (topics, db, train, evaluate):
+models: Final = cyclopts.App(name="models", help="Optional third-party weights.")
+for group in (topics, db, train, evaluate, models):
     app.command(group)
 
 COMMANDS: Final = (
     # (app, path of the function, name): one line a command
     (app, "streams.cli.config:config", "config"),
+    (app, "streams.cli.serve:serve", "serve"),
+    (app, "streams.cli.dashboard:dashboard", "dashboard"),
     (train, "streams.cli.train_speech:speech", "speech"),
+    (train, "streams.cli.train_text:text", "text"),
     (evaluate, "streams.cli.evaluate_speech:speech", "speech"),
+    (evaluate, "streams.cli.evaluate_text:text", "text"),
+    (models, "streams.cli.models:fetch", "fetch"),
+    (models, "streams.cli.models:list_", "list"),
 )
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)

@@ -1,0 +1,156 @@
+"""The reader of words: a rolling text of window and look-back, in English."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+
+from inference.evidence import Absent, Cue, Evidence, Quality
+from inference.experts.text_features import clean
+from inference.experts.text_model import Reading, TextModel
+from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality
+from inference.window import SECOND_NS, TextSpan, WindowInput
+
+WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "text"
+LOOK_BACK_NS: Final = 15 * SECOND_NS
+LANGUAGES: Final = frozenset({"en", "und"})
+"""Languages the expert reads; `und` is taken for English."""
+MOST_TOKENS: Final = 400
+"""Of a longer rolling text only the newest words are read: nobody says more in 18 s."""
+
+_LABEL_CUE_FROM: Final = 0.3
+_DISTRESS_CUE_FROM: Final = 1.0
+_LONGEST_PHRASE: Final = 5
+_PHRASE_FLOOR: Final = 1 / 3
+
+
+class TextExpert:
+    """Scores the participant's final words of the window and the 15 s before it."""
+
+    modality: Final = Modality.TEXT
+    look_back_ns: Final = LOOK_BACK_NS
+
+    def __init__(self, model: TextModel) -> None:
+        self._model = model
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Self:
+        """Read the weights of `folder`, by default the shipped ones.
+
+        Raises:
+            TextWeightsError: the folder does not hold them.
+        """
+        return cls(TextModel.load(folder or WEIGHTS))
+
+    @property
+    def version(self) -> str:
+        """Name and fingerprint of the weights."""
+        return self._model.version
+
+    def assess(self, windows: Sequence[WindowInput]) -> list[Evidence | Absent]:
+        """Read each window by itself, in order."""
+        return [self._assess(window) for window in windows]
+
+    def _assess(self, window: WindowInput) -> Evidence | Absent:
+        said = [span for span in window.words if clean(span.text)]
+        if not said:
+            return Absent(Modality.TEXT, AbsenceReason.SILENCE)
+        readable = [span for span in said if _language(span) in LANGUAGES]
+        if not readable:
+            return self._unread(window, said)
+        tokens, owners = _tokens(readable)
+        reading = self._model.read(" ".join(tokens))
+        return Evidence(
+            modality=Modality.TEXT,
+            expert="TF-IDF, VADER and logistic regression on GoEmotions",
+            labels=EMOTIONS,
+            log_probs=reading.log_probs,
+            distress_log_odds=reading.distress_log_odds,
+            quality=_quality(window, readable),
+            cues=self._cues(reading, tokens, owners),
+        )
+
+    def _unread(self, window: WindowInput, said: Sequence[TextSpan]) -> Evidence:
+        """Vacuous evidence: words are there, in a language without training data."""
+        reason = "words in another language: this expert reads English"
+        return Evidence(
+            modality=Modality.TEXT,
+            expert="none for this language",
+            labels=EMOTIONS,
+            log_probs=np.full(len(EMOTIONS), -np.log(len(EMOTIONS))),
+            distress_log_odds=None,
+            quality=_quality(window, said),
+            cues=(Cue(modality=Modality.TEXT, cue=reason, kind=reason),),
+        )
+
+    def _cues(
+        self, reading: Reading, tokens: Sequence[str], owners: Sequence[TextSpan]
+    ) -> tuple[Cue, ...]:
+        """The phrases that moved the strongest label and distress most, at most three."""
+        best = int(np.argmax(reading.log_probs))
+        targets: list[tuple[Emotion | None, str, int]] = []
+        if EMOTIONS[best] is not Emotion.NEUTRAL and (
+            reading.log_probs[best] >= np.log(_LABEL_CUE_FROM)
+        ):
+            targets.append((EMOTIONS[best], f"words of {EMOTIONS[best]}", 2))
+        if reading.distress_log_odds >= _DISTRESS_CUE_FROM:
+            targets.append((None, "words of distress", 1))
+        cues: dict[tuple[str, int], Cue] = {}
+        for label, kind, most in targets:
+            shares = self._model.reasons(" ".join(tokens), label)
+            for start, end in _phrases(shares, owners)[:most]:
+                phrase = " ".join(tokens[start:end])
+                at_ns = owners[start].start_ns
+                cue = Cue(
+                    modality=Modality.TEXT,
+                    cue=f'says "{phrase}"',
+                    at_ns=at_ns,
+                    quotes=True,
+                    kind=kind,
+                )
+                cues.setdefault((phrase, at_ns), cue)
+        return tuple(cues.values())
+
+
+def _language(span: TextSpan) -> str:
+    return span.language.split("-", 1)[0].lower()
+
+
+def _tokens(spans: Sequence[TextSpan]) -> tuple[list[str], list[TextSpan]]:
+    """The newest tokens of the rolling text, each with the span it was said in."""
+    pairs = [(token, span) for span in spans for token in clean(span.text).split()]
+    newest = pairs[-MOST_TOKENS:]
+    return [token for token, _ in newest], [span for _, span in newest]
+
+
+def _phrases(shares: np.ndarray, owners: Sequence[TextSpan]) -> list[tuple[int, int]]:
+    """Runs of tokens of one span that each moved the score, the strongest run first."""
+    floor = _PHRASE_FLOOR * shares.max()
+    runs: list[tuple[int, int]] = []
+    if floor <= 0:
+        return runs
+    for place in np.flatnonzero(shares >= floor).tolist():
+        if runs:
+            start, end = runs[-1]
+            near = end == place and owners[start] is owners[place]
+            if near and place - start < _LONGEST_PHRASE:
+                runs[-1] = (start, place + 1)
+                continue
+        runs.append((place, place + 1))
+    return sorted(runs, key=lambda run: (-shares[run[0] : run[1]].sum(), run))
+
+
+def _quality(window: WindowInput, spans: Sequence[TextSpan]) -> Quality:
+    length = window.end_ns - window.start_ns
+    covered = sum(
+        max(0, min(span.end_ns, window.end_ns) - max(span.start_ns, window.start_ns))
+        for span in spans
+    )
+    age = window.end_ns - max(span.end_ns for span in spans)
+    stated = [span.confidence for span in spans if span.confidence is not None]
+    return Quality(
+        present_share=min(1.0, covered / length),
+        freshness=min(1.0, max(0.0, 1 - age / length)),
+        confidence=sum(stated) / len(stated) if stated else None,
+    )

@@ -1,0 +1,84 @@
+"""GoEmotions in its seven-class grouping: short comments with one or more labels.
+
+Demszky et al., GoEmotions: A Dataset of Fine-Grained Emotions, ACL 2020. CC BY 4.0.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.errors import AffectstreamError
+from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion
+
+Split = Literal["train", "dev", "test"]
+
+_DISTRESS = np.array([label in DISTRESS for label in EMOTIONS])
+_CALM = np.array([label in NOT_DISTRESS for label in EMOTIONS])
+
+
+class NoCommentsError(AffectstreamError):
+    """A folder without the files of GoEmotions, or with lines that are not theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comments:
+    """Lines of one split.
+
+    Attributes:
+        texts: as written.
+        labels: (texts, labels) bool in the order of `EMOTIONS`, at least one True a row.
+    """
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.bool_]
+
+    @property
+    def single(self) -> NDArray[np.bool_]:
+        """(texts,) lines with exactly one label."""
+        single: NDArray[np.bool_] = self.labels.sum(axis=1) == 1
+        return single
+
+    @property
+    def distressed(self) -> NDArray[np.bool_]:
+        """(texts,) lines with any label of distress."""
+        distressed: NDArray[np.bool_] = np.any(self.labels[:, _DISTRESS], axis=1)
+        return distressed
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """(texts,) lines that count for distress: all but those of surprise without it."""
+        calm: NDArray[np.bool_] = ~np.any(self.labels[:, ~_CALM], axis=1)
+        return self.distressed | calm
+
+
+def read_comments(folder: Path, split: Split) -> Comments:
+    """Read `ekman_{split}.tsv` of `folder`: text, label numbers with commas, comment id.
+
+    Raises:
+        NoCommentsError: a file is missing or a line does not parse.
+    """
+    path = folder / f"ekman_{split}.tsv"
+    try:
+        names = (folder / "ekman_labels.txt").read_text(encoding="utf-8").split()
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as exc:
+        raise NoCommentsError(
+            f"{folder}: {exc.strerror}: {exc.filename}; point --data at the folder that holds "
+            "ekman_train.tsv, ekman_dev.tsv, ekman_test.tsv and ekman_labels.txt"
+        ) from exc
+    texts: list[str] = []
+    labels = np.zeros((len(lines), len(EMOTIONS)), dtype=np.bool_)
+    for number, line in enumerate(filter(None, lines), start=1):
+        try:
+            text, marked, _ = line.split("\t")
+            for mark in marked.split(","):
+                labels[len(texts), EMOTIONS.index(Emotion(names[int(mark)]))] = True
+        except (ValueError, IndexError) as exc:
+            raise NoCommentsError(
+                f"{path}, line {number}: expected text, label numbers and id between tabs ({exc})"
+            ) from exc
+        texts.append(text)
+    return Comments(tuple(texts), labels[: len(texts)])

@@ -1,0 +1,25 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from inference.evaluation.text import evaluate_text
+from inference.experts.text import WEIGHTS
+from inference.experts.text_model import TextModel
+
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("AFFECTSTREAM_SHARED", ROOT.parent / "shared"))
+COMMENTS = SHARED / "data" / "text" / "goemotions"
+
+
+@pytest.mark.slow
+def test_the_shipped_weights_reach_their_published_figures() -> None:
+    if not COMMENTS.is_dir():
+        pytest.skip(f"no GoEmotions in {COMMENTS}: set AFFECTSTREAM_SHARED")
+    report = evaluate_text(COMMENTS, TextModel.load(WEIGHTS))
+    assert report.n == 5_427
+    assert report.metrics["macro_f1"] >= 0.585
+    assert report.metrics["distress_auc"] >= 0.875
+    recognised = report.by.group["as recognised"]
+    assert recognised["macro_f1"] >= 0.57
+    assert recognised["distress_auc"] >= 0.875
