@@ -1,0 +1,111 @@
+"""Whether one modality of one participant may be analysed: a pure function of stated facts."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Final, TypeVar
+
+import msgspec
+
+from inference.errors import AffectstreamError
+from inference.labels import Modality, Role
+
+PROFILES: Final = ("eu", "text-only", "research")
+
+
+class ProfileError(AffectstreamError):
+    """A profile that does not exist or does not read."""
+
+
+class Permission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a profile allows, with the rule that it implements."""
+
+    roles: tuple[Role, ...]
+    modalities: tuple[Modality, ...]
+    because: str
+    notice: bool = True
+    """Whether the participant must have been told."""
+
+
+class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a profile forbids whatever else it says, with the rule that it implements."""
+
+    roles: tuple[Role, ...]
+    modalities: tuple[Modality, ...]
+    because: str
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A policy as data."""
+
+    about: str
+    permissions: tuple[Permission, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a participant at one moment. None is unknown."""
+
+    role: Role = Role.UNKNOWN
+    notice: bool | None = None
+    consent: bool | None = None
+
+    def told(self, *, notice: bool | None, consent: bool | None) -> "Facts":
+        """These facts with what was said since; None changes nothing."""
+        return replace(
+            self,
+            notice=self.notice if notice is None else notice,
+            consent=self.consent if consent is None else consent,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Allowed or not, and why."""
+
+    allowed: bool
+    reason: str
+
+
+@cache
+def load_profile(name: str) -> Profile:
+    """Read a shipped profile.
+
+    Raises ProfileError naming those there are.
+    """
+    if name not in PROFILES:
+        raise ProfileError(f"policy {name!r}: there are {', '.join(PROFILES)}")
+    text = (files("streams.policy") / "profiles" / f"{name}.toml").read_text()
+    return msgspec.convert(tomllib.loads(text), Profile)
+
+
+def decide(profile: Profile, modality: Modality, facts: Facts) -> Decision:
+    """Apply a profile to what is known.
+
+    Refused consent comes first, then refusals, then permissions; what no permission names
+    is not allowed.
+    """
+    if facts.consent is False:
+        return Decision(allowed=False, reason="consent refused or withdrawn")
+    refusal = _first(profile.refusals, modality, facts.role)
+    if refusal is not None:
+        return Decision(allowed=False, reason=refusal.because)
+    permission = _first(profile.permissions, modality, facts.role)
+    if permission is None:
+        return Decision(
+            allowed=False, reason=f"the profile permits no {modality} of role {facts.role}"
+        )
+    if permission.notice and not facts.notice:
+        return Decision(allowed=False, reason=f"no notice given; {permission.because}")
+    return Decision(allowed=True, reason=permission.because)
+
+
+Clause = TypeVar("Clause", Permission, Refusal)
+
+
+def _first(clauses: Sequence[Clause], modality: Modality, role: Role) -> Clause | None:
+    matching = (item for item in clauses if role in item.roles and modality in item.modalities)
+    return next(matching, None)

@@ -1,0 +1,130 @@
+"""Profiles as tables, and gates that apply facts from the time at which they are true."""
+
+import pytest
+
+from inference.labels import MODALITIES, Modality, Role
+from streams.policy import PROFILES, ConversationGate, Facts, ProfileError, decide, load_profile
+from streams.records import ControlEvent, ControlKind
+
+SPEECH, TEXT, FACE = Modality.SPEECH, Modality.TEXT, Modality.FACE
+EVERYTHING = frozenset(MODALITIES)
+NOTHING: frozenset[Modality] = frozenset()
+WHO = {"tenant": "acme", "conversation": "c-1"}
+
+
+@pytest.mark.parametrize(
+    ("profile", "role", "allowed"),
+    [
+        ("eu", Role.CUSTOMER, EVERYTHING),
+        ("eu", Role.AGENT, NOTHING),  # AI Act, Art. 5(1)(f)
+        ("eu", Role.BOT, NOTHING),
+        ("eu", Role.UNKNOWN, NOTHING),
+        ("text-only", Role.CUSTOMER, frozenset({TEXT})),
+        ("text-only", Role.AGENT, frozenset({TEXT})),
+        ("text-only", Role.BOT, NOTHING),
+        ("text-only", Role.UNKNOWN, NOTHING),
+        ("research", Role.CUSTOMER, EVERYTHING),
+        ("research", Role.AGENT, EVERYTHING),
+        ("research", Role.UNKNOWN, EVERYTHING),
+        ("research", Role.BOT, NOTHING),
+    ],
+)
+def test_what_a_profile_permits_of_those_who_were_told(
+    profile: str, role: Role, allowed: frozenset[Modality]
+) -> None:
+    facts = Facts(role, notice=True)
+    decisions = {
+        modality: decide(load_profile(profile), modality, facts) for modality in MODALITIES
+    }
+    assert {modality for modality, item in decisions.items() if item.allowed} == allowed
+    assert all(item.reason for item in decisions.values())
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize(
+    "facts", [{"notice": None}, {"notice": False}, {"notice": True, "consent": False}]
+)
+def test_nobody_is_analysed_untold_or_against_their_will(
+    profile: str, modality: Modality, role: Role, facts: dict[str, bool | None]
+) -> None:
+    assert not decide(load_profile(profile), modality, Facts(role, **facts)).allowed
+
+
+def test_a_refusal_quotes_the_rule_that_it_implements() -> None:
+    facts = Facts(Role.AGENT, notice=True, consent=True)
+    assert "Art. 5(1)(f)" in decide(load_profile("eu"), SPEECH, facts).reason
+    assert "permits no text" in decide(load_profile("eu"), TEXT, facts).reason
+
+
+def test_a_profile_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(ProfileError, match="eu, text-only, research"):
+        load_profile("us")
+
+
+def event(
+    kind: ControlKind, at_ns: int, participant: str = "p-1", **attributes: str
+) -> ControlEvent:
+    return ControlEvent(
+        **WHO,
+        participant=participant,
+        sequence=at_ns,
+        kind=kind,
+        at_ns=at_ns,
+        attributes=attributes,
+    )
+
+
+def gate(*events: ControlEvent, profile: str = "eu") -> ConversationGate:
+    opened = ConversationGate(load_profile(profile))
+    for item in events:
+        opened.apply(item)
+    return opened
+
+
+STARTED = event(ControlKind.STARTED, 0, "-", notice="yes")
+JOINED = event(ControlKind.PARTICIPANT_JOINED, 10, role="customer")
+
+
+def test_notice_of_the_conversation_holds_for_everybody_in_it() -> None:
+    opened = gate(STARTED, JOINED, event(ControlKind.PARTICIPANT_JOINED, 10, "p-2", role="agent"))
+    assert opened.permitted("p-1", SPEECH, 20)
+    assert not opened.permitted("p-2", SPEECH, 20)
+    assert not opened.permitted("somebody else", SPEECH, 20)
+
+
+def test_withdrawn_consent_holds_from_its_own_time_on_and_may_be_given_again() -> None:
+    events = [
+        STARTED,
+        JOINED,
+        event(ControlKind.CONSENT_CHANGED, 50, consent="no"),
+        event(ControlKind.CONSENT_CHANGED, 80, consent="yes"),
+    ]
+    for order in (events, events[::-1]):
+        opened = gate(*order)
+        allowed = [opened.permitted("p-1", SPEECH, at_ns) for at_ns in (20, 49, 50, 79, 80)]
+        assert allowed == [True, True, False, False, True]
+
+
+def test_everybody_may_withdraw_at_once() -> None:
+    opened = gate(STARTED, JOINED, event(ControlKind.CONSENT_CHANGED, 50, "-", consent="no"))
+    assert not opened.permitted("p-1", FACE, 50)
+
+
+def test_somebody_heard_before_they_are_announced_is_who_they_turn_out_to_be() -> None:
+    assert gate(STARTED, JOINED).permitted("p-1", SPEECH, 5)
+    opened = gate(STARTED, event(ControlKind.PARTICIPANT_JOINED, 10, role="agent"))
+    assert not opened.permitted("p-1", SPEECH, 5)
+
+
+def test_without_any_fact_nobody_is_analysed() -> None:
+    assert not any(gate().permitted("p-1", modality, 0) for modality in MODALITIES)
+
+
+def test_every_decision_and_every_change_is_on_record_once() -> None:
+    opened = gate(STARTED, JOINED, event(ControlKind.CONSENT_CHANGED, 50, consent="no"))
+    verdicts = list(opened.verdicts())
+    speech = [(item.at_ns, item.decision.allowed) for item in verdicts if item.modality is SPEECH]
+    assert speech == [(0, True), (50, False)]
+    assert len(verdicts) == 2 * len(MODALITIES)
