@@ -1,0 +1,1 @@
+"""Media in: files become the records of a conversation, in event-time order."""
