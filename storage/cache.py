@@ -113,6 +113,23 @@ def open_cache(url: str) -> Cache:
     raise StorageError(f"cache_url begins with {scheme or url!r}: use redis://… or memory://")
 
 
+class SeparateMemoryError(StorageError):
+    """A memory cache was asked for by a command that is a process of its own."""
+
+
+def open_shared_cache(url: str) -> Cache:
+    """A cache that other processes see.
+
+    Raises SeparateMemoryError for `memory://`, which only the demo can use.
+    """
+    if urlsplit(url).scheme == "memory":
+        raise SeparateMemoryError(
+            "cache_url is memory://, which works only within one process (`affectstream demo`): "
+            "set AFFECTSTREAM_CACHE_URL=redis://HOST:6379/0 for every other command"
+        )
+    return open_cache(url)
+
+
 async def rebuild(engine: AsyncEngine, cache: Cache) -> int:
     """Make the cache anew from SQL; returns the number of aggregates.
 

@@ -20,24 +20,32 @@ app: Final = cyclopts.App(
     result_action="return_value",
 )
 topics: Final = cyclopts.App(name="topics", help="Prepare Kafka topics.")
+cache: Final = cyclopts.App(name="cache", help="Prepare the cache.")
 db: Final = cyclopts.App(name="db", help="Prepare the database.")
 train: Final = cyclopts.App(name="train", help="Make weights.")
 evaluate: Final = cyclopts.App(name="evaluate", help="Judge weights; every published figure.")
-models: Final = cyclopts.App(name="models", help="Optional third-party weights.")
-for group in (topics, db, train, evaluate, models):
+third_party: Final = cyclopts.App(name="models", help="Optional third-party weights.")
+for group in (topics, db, cache, train, evaluate, third_party):
     app.command(group)
 
 COMMANDS: Final = (
     # (app, path of the function, name): one line a command
+    (app, "streams.cli.score:score", "score"),
+    (app, "streams.cli.ingest:ingest", "ingest"),
+    (app, "streams.cli.worker:worker", "worker"),
     (app, "streams.cli.config:config", "config"),
+    (topics, "streams.cli.topics_create:create", "create"),
+    (db, "streams.cli.db_upgrade:upgrade", "upgrade"),
+    (cache, "streams.cli.cache_rebuild:rebuild", "rebuild"),
     (app, "streams.cli.serve:serve", "serve"),
     (app, "streams.cli.dashboard:dashboard", "dashboard"),
     (train, "streams.cli.train_speech:speech", "speech"),
     (train, "streams.cli.train_text:text", "text"),
     (evaluate, "streams.cli.evaluate_speech:speech", "speech"),
     (evaluate, "streams.cli.evaluate_text:text", "text"),
-    (models, "streams.cli.models:fetch", "fetch"),
-    (models, "streams.cli.models:list_", "list"),
+    (evaluate, "streams.cli.evaluate_face:face", "face"),
+    (third_party, "streams.cli.models:fetch", "fetch"),
+    (third_party, "streams.cli.models:list_", "list"),
 )
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from streams.worker.relay import Relay
 from streams.worker.service import Worker
 
 
 class WorkerMetrics(Collector):
-    """Reads the worker's own counters: nothing is counted twice."""
+    """Reads the counters of worker and relay: nothing is counted twice."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, relay: Relay) -> None:
         self._worker = worker
+        self._relay = relay
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric of the worker."""
@@ -51,3 +53,12 @@ class WorkerMetrics(Collector):
         }
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(f"affectstream_worker_{name}", text, value=value)
+        told = CounterMetricFamily(
+            "affectstream_relay_delivered", "Outbox rows that a sink took.", labels=["sink"]
+        )
+        for sink, count in self._relay.stats.delivered.items():
+            told.add_metric([sink], count)
+        yield told
+        yield CounterMetricFamily(
+            "affectstream_relay_dead", "Outbox rows given up.", value=self._relay.stats.dead
+        )

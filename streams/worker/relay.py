@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import to_json
+from inference.errors import AffectstreamError
 from inference.score import WindowScore
 from storage.aggregates import read_aggregates
 from storage.cache import Cache, LiveMessage
@@ -40,6 +41,10 @@ LONGEST_PAUSE_S: Final = 30.0
 KEEP_FEED_NS: Final = 3_600_000_000_000
 _log = logger("relay")
 Serve = Callable[[Sequence[Message]], Awaitable[None]]
+
+
+class SinkAwayError(AffectstreamError):
+    """A sink cannot be reached; the relay waits, and scoring goes on."""
 
 
 class Publisher(Protocol):
@@ -105,6 +110,11 @@ class Relay:
         for score in scores:
             message = LiveMessage("provisional", score.tenant, score.conversation, to_json(score))
             await self._tell(message)
+
+    async def check(self) -> None:
+        """Raise SinkAwayError while a sink cannot be reached."""
+        if self.stats.away:
+            raise SinkAwayError("; ".join(f"{k}: {v}" for k, v in self.stats.away.items()))
 
     async def _serve_forever(self, sink: str) -> None:
         pause_s = FIRST_PAUSE_S

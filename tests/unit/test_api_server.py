@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import to_json
 from storage import schema
-from storage.cache import LiveMessage, MemoryCache
+from storage.cache import LiveMessage, MemoryCache, SeparateMemoryError
 from storage.engine import open_engine, transaction
 from storage.upgrade import upgrade
-from streams.cli.serve import SeparateMemoryError, serve
+from streams.cli.serve import serve
 from streams.serving.api.service import build_api
 from streams.serving.server import ListenError, listen, running, url
 from tests.scores import distressed

@@ -1,0 +1,275 @@
+"""Windows in, scores out: the only thing of inference that the streams call."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+
+from inference.errors import AffectstreamError
+from inference.evidence import Absent, Cue, Evidence, Expert, Quality
+from inference.experts.face import FaceExpert
+from inference.experts.speech import SpeechExpert
+from inference.experts.text import TextExpert
+from inference.fusion import late
+from inference.fusion.decision import arousal, decide, nothing_to_decide, valence
+from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Modality
+from inference.score import (
+    DECIMALS,
+    CueReport,
+    Distress,
+    ModalityReport,
+    ParticipantState,
+    Versions,
+    WindowScore,
+)
+from inference.window import SECOND_NS, WindowInput
+
+NAME: Final = "default-1"
+HALF_LIFE_NS: Final = 4 * SECOND_NS
+"""Of smoothed distress, in event time."""
+StateKey = tuple[str, str, str, str]
+"""(tenant, run, conversation, participant)."""
+Finding = Evidence | Absent
+_log = logging.getLogger(__name__)
+
+
+class UnknownProfileError(AffectstreamError):
+    """A profile for which no weights are here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores in the order of the windows, and what the next windows build on."""
+
+    scores: tuple[WindowScore, ...]
+    states: Mapping[StateKey, ParticipantState]
+
+
+class Scorer:
+    """Asks every expert, fuses what is present, and says what that rests on.
+
+    Args:
+        experts: at most one of each modality; a modality without one is never present.
+        keep_quotes: whether cues may repeat words; otherwise they name their kind.
+        config: digest of the settings, published in every score.
+        on_failure: told the modality of each window that an expert failed on.
+    """
+
+    def __init__(
+        self,
+        experts: Sequence[Expert],
+        *,
+        keep_quotes: bool = False,
+        config: str = "unknown",
+        on_failure: Callable[[Modality], None] = lambda _: None,
+    ) -> None:
+        self._experts = {expert.modality: expert for expert in experts}
+        self._keep_quotes = keep_quotes
+        self._on_failure = on_failure
+        self.versions = Versions(
+            scorer=NAME,
+            calibration="+".join(
+                self._experts[modality].version
+                for modality in MODALITIES
+                if modality in self._experts
+            ),
+            fusion=late.NAME,
+            config=config,
+        )
+
+    @classmethod
+    def load_default(
+        cls,
+        profile: str,
+        *,
+        models_dir: Path,
+        threads: int,
+        keep_quotes: bool,
+        config_digest: str,
+    ) -> Self:
+        """Load the shipped experts; takes seconds.
+
+        Args:
+            profile: `default`. Weights of `research` are not shipped.
+            models_dir: where optional third-party weights lie.
+            threads: of each model; equal scores are promised for equal numbers only.
+            keep_quotes: see the class.
+            config_digest: see the class.
+
+        Raises:
+            UnknownProfileError: no weights for this profile are here.
+            AffectstreamError: weights are missing or damaged.
+        """
+        if profile != "default":
+            raise UnknownProfileError(
+                f"profile {profile!r}: only the weights of `default` are shipped. Weights whose "
+                "data forbids commercial use must be trained on your own machine"
+            )
+        experts: list[Expert] = [
+            SpeechExpert.load(threads),
+            TextExpert.load(),
+            FaceExpert.load(models_dir),
+        ]
+        return cls(experts, keep_quotes=keep_quotes, config=config_digest)
+
+    @property
+    def look_back_ns(self) -> Mapping[Modality, int]:
+        """How far before its start a window shows each modality."""
+        return {modality: expert.look_back_ns for modality, expert in self._experts.items()}
+
+    def score(
+        self, windows: Sequence[WindowInput], states: Mapping[StateKey, ParticipantState]
+    ) -> Scored:
+        """Score windows of any number of participants, those of one participant ascending.
+
+        An item's score is the same alone and in company. An expert that fails on a window
+        marks its modality `failed` there, and nowhere else.
+
+        Args:
+            windows: what to score. Provisional ones do not change a state.
+            states: where each participant stands; one who is missing begins anew.
+        """
+        found = {modality: self._ask(expert, windows) for modality, expert in self._experts.items()}
+        after = dict(states)
+        scores = []
+        for index, window in enumerate(windows):
+            key = (window.tenant, window.run, window.conversation, window.participant)
+            findings = {modality: found[modality][index] for modality in found}
+            state = after.get(key, ParticipantState())
+            score = self._assemble(window, findings, state)
+            scores.append(score)
+            if window.final:
+                after[key] = _next_state(state, score)
+        return Scored(tuple(scores), after)
+
+    def _ask(self, expert: Expert, windows: Sequence[WindowInput]) -> list[Finding]:
+        """What one expert finds in each window; it never sees what it must not read."""
+        modality = expert.modality
+        findings: list[Finding] = [
+            Absent(modality, window.absent.get(modality, AbsenceReason.FAILED))
+            for window in windows
+        ]
+        readable = [index for index, window in enumerate(windows) if modality not in window.absent]
+        try:
+            answers = expert.assess([windows[index] for index in readable]) if readable else []
+            for index, answer in zip(readable, answers, strict=True):
+                findings[index] = answer
+        except Exception:  # noqa: BLE001 - whatever it is, the others are scored
+            _log.exception("expert_failed modality=%s windows=%d", modality, len(readable))
+            for index in readable:
+                findings[index] = self._ask_alone(expert, windows[index])
+        return findings
+
+    def _ask_alone(self, expert: Expert, window: WindowInput) -> Finding:
+        try:
+            return expert.assess([window])[0]
+        except Exception:  # noqa: BLE001 - the window keeps its other modalities
+            _log.exception("expert_failed modality=%s windows=1", expert.modality)
+            self._on_failure(expert.modality)
+            return Absent(expert.modality, AbsenceReason.FAILED)
+
+    def _assemble(
+        self,
+        window: WindowInput,
+        findings: Mapping[Modality, Finding],
+        state: ParticipantState,
+    ) -> WindowScore:
+        present = [item for item in findings.values() if isinstance(item, Evidence)]
+        fused = late.fuse(present) if present else None
+        emotions = None
+        if fused is not None:
+            probs = np.exp(fused.log_probs)
+            emotions = {label: _rounded(probs[i]) for i, label in enumerate(EMOTIONS)}
+        decision = nothing_to_decide()
+        if fused is not None and emotions is not None:
+            decision = decide(emotions, fused.vacuity)
+        return WindowScore(
+            tenant=window.tenant,
+            run=window.run,
+            conversation=window.conversation,
+            participant=window.participant,
+            role=window.role,
+            start_ns=window.start_ns,
+            end_ns=window.end_ns,
+            final=window.final,
+            emotions=emotions,
+            distress=_distress(fused, state, window.end_ns),
+            arousal=None if emotions is None else _rounded(arousal(emotions)),
+            valence=None if emotions is None else _rounded(valence(emotions)),
+            decision=decision,
+            modalities={
+                modality: _report(modality, findings, window, fused) for modality in MODALITIES
+            },
+            conflict=0.0 if fused is None else _rounded(fused.conflict),
+            vacuity=1.0 if fused is None else _rounded(fused.vacuity),
+            evidence=tuple(self._cue(cue) for item in present for cue in item.cues),
+            versions=self.versions,
+            partial=window.partial,
+            shed=window.shed,
+        )
+
+    def _cue(self, cue: Cue) -> CueReport:
+        text = cue.kind if cue.quotes and not self._keep_quotes else cue.cue
+        return CueReport(modality=cue.modality, cue=text, at_ns=cue.at_ns)
+
+
+def _rounded(value: float) -> float:
+    """To `DECIMALS`, without a negative zero."""
+    return round(float(value), DECIMALS) + 0.0
+
+
+def _distress(fused: late.Fused | None, state: ParticipantState, end_ns: int) -> Distress | None:
+    """Raw and smoothed; None where nobody present has a calibrated say.
+
+    Smoothing is exponential in event time with a half-life of four seconds; windows
+    without an estimate leave it as it is.
+    """
+    if fused is None or fused.distress is None:
+        return None
+    probability = _rounded(fused.distress)
+    if state.smoothed_distress is None:
+        return Distress(probability=probability, smoothed=probability)
+    kept = math.exp2(-(end_ns - state.smoothed_at_ns) / HALF_LIFE_NS)
+    smoothed = probability + kept * (state.smoothed_distress - probability)
+    return Distress(probability=probability, smoothed=_rounded(smoothed))
+
+
+def _next_state(state: ParticipantState, score: WindowScore) -> ParticipantState:
+    if score.distress is None:
+        return state
+    return ParticipantState(smoothed_distress=score.distress.smoothed, smoothed_at_ns=score.end_ns)
+
+
+def _report(
+    modality: Modality,
+    findings: Mapping[Modality, Finding],
+    window: WindowInput,
+    fused: late.Fused | None,
+) -> ModalityReport:
+    finding = findings.get(modality)
+    if isinstance(finding, Evidence) and fused is not None:
+        return ModalityReport(
+            present=True,
+            weight=_rounded(fused.shares[modality]),
+            quality=_rounded_quality(finding.quality),
+        )
+    reason = finding.reason if isinstance(finding, Absent) else None
+    missing = AbsenceReason.NO_CAMERA if modality is Modality.FACE else AbsenceReason.NO_TRACK
+    return ModalityReport(present=False, reason=reason or window.absent.get(modality, missing))
+
+
+def _rounded_quality(quality: Quality) -> Quality:
+    return Quality(
+        present_share=_rounded_or_none(quality.present_share),
+        level=_rounded_or_none(quality.level),
+        freshness=_rounded_or_none(quality.freshness),
+        confidence=_rounded_or_none(quality.confidence),
+    )
+
+
+def _rounded_or_none(value: float | None) -> float | None:
+    return None if value is None else _rounded(value)

@@ -1,0 +1,121 @@
+"""What commands that score put together from the settings."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from inference.scorer import Scorer
+from storage.cache import Cache
+from storage.results import ResultStore
+from storage.values import LIVE_RUN
+from streams.policy import ConversationGate, load_profile
+from streams.serving.api.health import Check
+from streams.settings import Settings
+from streams.windows.aligner import Aligner
+from streams.worker.kafka_output import KafkaOutput
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.relay import Relay
+from streams.worker.scoring_thread import ScoringThread
+from streams.worker.service import Worker, WorkerOptions, grid, timing
+
+
+def open_scorer(settings: Settings) -> Scorer:
+    """Load the experts of the profile; takes seconds."""
+    return Scorer.load_default(
+        settings.profile,
+        models_dir=settings.models_dir,
+        threads=settings.torch_threads,
+        keep_quotes=settings.keep_transcripts,
+        config_digest=settings.scoring_digest,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRun:
+    """A worker and its relay while they run."""
+
+    worker: Worker
+    relay: Relay
+    task: asyncio.Task[None]
+
+    @property
+    def metrics(self) -> WorkerMetrics:
+        """What the worker counts."""
+        return WorkerMetrics(self.worker, self.relay)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What `/readyz` asks."""
+        return (
+            Check("broker", self.worker.check_broker),
+            Check("database", self.worker.check_database),
+            Check("sinks", self.relay.check),
+        )
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Return when `stop` is set; raises what ended the run before."""
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait({self.task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if self.task.done():
+            self.task.result()
+
+
+@asynccontextmanager
+async def scoring(
+    settings: Settings,
+    *,
+    scorer: Scorer,
+    engine: AsyncEngine,
+    cache: Cache,
+    output: KafkaOutput,
+    data_dir: Path,
+) -> AsyncIterator[ScoringRun]:
+    """Run a worker and a relay; on the way out commit what is done and leave the group."""
+    thread = ScoringThread(scorer, LIVE_RUN)
+    relay = Relay(engine, cache, output)
+    worker = Worker(
+        WorkerOptions.of(settings, run=LIVE_RUN, data_dir=data_dir),
+        scoring=thread,
+        look_back_ns=scorer.look_back_ns,
+        new_gate=gate_maker(settings),
+        results=ResultStore(engine),
+        sink=output,
+        live=relay,
+    )
+
+    async def both() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(worker.run(), name="worker")
+            tasks.create_task(relay.run(), name="relay")
+
+    task = asyncio.create_task(both(), name="scoring")
+    try:
+        yield ScoringRun(worker, relay, task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        thread.close()
+
+
+def gate_maker(settings: Settings) -> Callable[[], ConversationGate]:
+    """A new gate for each conversation, under the profile of the settings."""
+    profile = load_profile(settings.policy)
+    return lambda: ConversationGate(profile)
+
+
+def open_aligner(settings: Settings, scorer: Scorer, run: str) -> Aligner:
+    """An aligner for records that are all at hand."""
+    return Aligner(
+        run=run,
+        grid=grid(settings),
+        timing=timing(settings),
+        look_back_ns=scorer.look_back_ns,
+        new_gate=gate_maker(settings),
+    )

@@ -1,0 +1,91 @@
+"""`affectstream score`: a media file without Kafka, a database or a cache."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from inference.labels import Modality
+from inference.score import ModalityReport, WindowScore
+from streams.ingest.errors import OptionError
+from streams.ingest.options import MediaOptions
+
+BAR: Final = 10
+
+
+def score(
+    *files: Path,
+    json: bool = False,
+    media: Annotated[MediaOptions | None, Parameter(name="*")] = None,
+) -> None:
+    """Score media files: the decoding, windows, policy and models of the service.
+
+    Example: `affectstream score call.wav --transcript call.stm --json`
+
+    Args:
+        files: any media that FFmpeg reads.
+        json: print one score a line as JSON, and nothing else on standard output.
+        media: who is who in the files.
+    """
+    from inference.contract import to_json
+    from storage.values import LIVE_RUN
+    from streams.cli._scoring import gate_maker, open_aligner, open_scorer
+    from streams.cli._start import read_settings
+    from streams.ingest.publisher import PublishStats, permitted
+    from streams.ingest.source import FileSource, records
+    from streams.offline import scores
+
+    if not files:
+        raise OptionError("name at least one media file")
+    settings, media = read_settings(), media or MediaOptions()
+    media.check_for(len(files))
+    notes = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def warn(line: str) -> None:
+        notes.print(line, markup=False)
+
+    options = media.source_options(settings.tenant)
+    sources = [FileSource.open(path, options, now_ns=time.time_ns(), warn=warn) for path in files]
+    scorer = open_scorer(settings)
+    results = Console(highlight=False, soft_wrap=True)
+    for source in sources:
+        warn(source.summary)
+        stats = PublishStats()
+        timed = permitted(records(source, warn), gate_maker(settings)(), stats)
+        aligner = open_aligner(settings, scorer, LIVE_RUN)
+        count = 0
+        for item in scores((one.record for one in timed), aligner, scorer):
+            count += 1
+            if json:
+                print(to_json(item).decode(), flush=True)  # noqa: T201 - the command's result
+            else:
+                results.print(_line(item, source.start_ns))
+        if not count:
+            warn(f"{source.media.path}: no scores: policy {settings.policy} permits none of it")
+
+
+def _line(score: WindowScore, zero_ns: int) -> str:
+    """One window for a person."""
+    begin_s, end_s = ((at - zero_ns) / 1e9 for at in (score.start_ns, score.end_ns))
+    said = score.decision.label or "not sure"
+    share = score.distress.probability if score.distress else None
+    full = round((share or 0) * BAR)
+    distress = "  --" if share is None else f"{share:.2f}"
+    rests = ", ".join(
+        f"{name} {report.weight:.0%}"
+        if report.weight is not None
+        else f"no {name} ({report.reason})"
+        for name, report in score.modalities.items()
+    )
+    return (
+        f"{begin_s:6.1f}-{end_s:5.1f} s  {score.participant:<10} distress {distress} "
+        f"{'█' * full}{'·' * (BAR - full)}  {said:<9} [dim]{rests}[/]"
+    )
+
+
+def _rests_on(modality: Modality, report: ModalityReport) -> str:
+    if report.weight is None:
+        return f"no {modality}: {report.reason}"
+    return f"{modality} {report.weight:.0%}"
