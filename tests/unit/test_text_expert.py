@@ -127,7 +127,7 @@ def test_quality_is_coverage_freshness_and_the_recognisers_own_confidence(
 
 
 def test_another_language_is_named_and_says_nothing(expert: TextExpert) -> None:
-    evidence = _evidence(expert, _said("ich bin so wütend auf euch alle", language="de-AT"))
+    evidence = _evidence(expert, _said("ich bin so wütend auf euch", language="de-AT"))
     assert _uniform(evidence)
     assert evidence.distress_log_odds is None
     assert [cue.quotes for cue in evidence.cues] == [False]

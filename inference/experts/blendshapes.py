@@ -1,0 +1,108 @@
+"""How far each part of a face is moved: MediaPipe's landmarks and blendshapes, on OpenCV.
+
+The graphs are optional third-party weights (`inference.third_party.FACE_LANDMARKER`). They
+run on OpenCV's classic engine, whose numbers agree with those of the LiteRT runtime to 1e-3
+of a pixel and 1e-5 of a coefficient; OpenCV 5's new engine gives only one of the outputs.
+"""
+
+from pathlib import Path
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.experts.face_detector import Face
+from inference.experts.jpeg import Picture
+
+SIDE_PX: Final = 256
+"""Of the square crop that the landmark graph reads."""
+BOX_SCALE: Final = 1.5
+"""Side of the crop over the longer side of the face's box, as in MediaPipe's own graph."""
+PRESENCE_FLOOR: Final = 0.5
+"""Probability of the landmark graph that its crop shows a face."""
+_OUTPUTS: Final = ("Identity", "Identity_1")  # points, log odds that a face is there
+
+# fmt: off
+POINTS: Final = (
+    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65,
+    66, 67, 70, 78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136,
+    144, 145, 146, 148, 149, 150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168,
+    172, 173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249, 251, 263, 267, 269, 270, 276,
+    282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318,
+    321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380,
+    381, 382, 384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466,
+    468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
+)
+"""Which of the 478 landmarks the blendshape graph reads, in its order."""
+NAMES: Final = (
+    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft",
+    "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft",
+    "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight",
+    "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft",
+    "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen",
+    "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft",
+    "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight",
+    "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower",
+    "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight",
+    "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+)
+"""The coefficients in the order of the graph, as MediaPipe calls them."""
+# fmt: on
+
+Coefficients = dict[str, float]
+"""Name to coefficient in [0, 1]."""
+
+
+class Blendshapes:
+    """Two graphs in a row; one face at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._landmarks = _graph(folder / "face_landmarks_detector.tflite")
+        self._blendshapes = _graph(folder / "face_blendshapes.tflite")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Open the verified files of `folder` (see `inference.third_party.folder`)."""
+        return cls(folder)
+
+    def read(self, picture: Picture, face: Face) -> Coefficients | None:
+        """Coefficients of `face`, or None where the landmark graph sees no face in the crop."""
+        points = self.landmarks(picture, face)
+        if points is None:
+            return None
+        self._blendshapes.setInput(points[None, POINTS, :].astype(np.float32))
+        values = self._blendshapes.forward().ravel().astype(np.float64)
+        return dict(zip(NAMES, values.tolist(), strict=True))
+
+    def landmarks(self, picture: Picture, face: Face) -> NDArray[np.float64] | None:
+        """(478, 2) x and y in pixels of `picture`, or None where there is no face."""
+        to_crop = crop_transform(face)
+        crop = cv2.warpAffine(picture, to_crop, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR)
+        self._landmarks.setInput(
+            cv2.dnn.blobFromImage(crop, scalefactor=1 / 255, swapRB=True, ddepth=cv2.CV_32F)
+        )
+        points, presence = self._landmarks.forward(list(_OUTPUTS))
+        if presence.item() < np.log(PRESENCE_FLOOR / (1 - PRESENCE_FLOOR)):
+            return None
+        in_crop = points.reshape(-1, 3)[:, :2].astype(np.float64)
+        turn = to_crop[:, :2]
+        moved: NDArray[np.float64] = (in_crop - to_crop[:, 2]) @ np.linalg.inv(turn).T
+        return moved
+
+
+def crop_transform(face: Face) -> NDArray[np.float64]:
+    """(2, 3) affine map from pixels of the picture to the crop, in which the eyes are level."""
+    left, top, width, height = face.box
+    right_eye, left_eye = face.eyes
+    roll = np.arctan2(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0])
+    scale = SIDE_PX / (BOX_SCALE * max(width, height))
+    turn = scale * np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
+    centre = np.array([left + width / 2, top + height / 2])
+    shift = SIDE_PX / 2 - turn @ centre
+    return np.column_stack([turn, shift])
+
+
+def _graph(path: Path) -> cv2.dnn.Net:
+    return cv2.dnn.readNetFromTFLite(str(path), engine=cv2.dnn.ENGINE_CLASSIC)
