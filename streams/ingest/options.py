@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
+from cyclopts import Parameter
+
 from inference.labels import Role
 from streams.ingest.errors import OptionError
 from streams.ingest.parties import Naming
@@ -16,6 +18,7 @@ from streams.ingest.source import SourceOptions
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@Parameter(name="*")  # options of the command itself, not `--media.role`
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaOptions:
     """What may be said about media files.

@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Final, Protocol, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from inference.labels import Modality
@@ -183,10 +182,11 @@ class Publisher:
     async def connect(cls, bootstrap: str) -> AsyncIterator[Self]:
         """Connect; on the way out everything is sent.
 
-        Raises PublishError if there is no broker, its topics are not ready, or it refused
-        a record.
+        The topics must be there: see `streams.kafka_admin.check_topics`. A topic that the
+        broker made up may have another number of partitions, and no conversation would meet.
+
+        Raises PublishError if there is no broker, or it refused a record.
         """
-        await _check_topics(bootstrap)
         producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
             enable_idempotence=True,
@@ -194,7 +194,13 @@ class Publisher:
             max_request_size=MAX_REQUEST_BYTES,
         )
         try:
-            await producer.start()
+            try:
+                await producer.start()
+            except (KafkaError, OSError) as exc:
+                raise PublishError(
+                    f"no Kafka at {bootstrap} ({type(exc).__name__}): "
+                    "start it, or set AFFECTSTREAM_KAFKA"
+                ) from exc
             publisher = cls(producer)
             yield publisher
             await publisher.flush()
@@ -253,34 +259,6 @@ def _headers(topic: str, record: Record) -> dict[str, str]:
         topic,
         subject=place,
         content_type=MSGPACK,
-    )
-
-
-async def _check_topics(bootstrap: str) -> None:
-    """A topic that the broker made up has one partition, and no conversation would meet."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        await admin.start()
-        present = set(await admin.list_topics())
-        missing = sorted(set(topics.INPUTS) - present)
-        if missing:
-            raise PublishError(
-                f"{bootstrap} has no topic {', '.join(missing)}: run `affectstream topics create`"
-            )
-        described = await admin.describe_topics(list(topics.INPUTS))
-    except (KafkaError, OSError) as exc:
-        raise _unreachable(bootstrap, exc) from exc
-    finally:
-        await admin.close()
-    counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-        raise PublishError(f"partitions differ ({listed}): a conversation would not meet on one")
-
-
-def _unreachable(bootstrap: str, exc: BaseException) -> PublishError:
-    return PublishError(
-        f"no Kafka at {bootstrap} ({type(exc).__name__}): start it, or set AFFECTSTREAM_KAFKA"
     )
 
 
