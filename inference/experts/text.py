@@ -22,6 +22,8 @@ MOST_TOKENS: Final = 400
 _LABEL_CUE_FROM: Final = 0.3
 _DISTRESS_CUE_FROM: Final = 1.0
 _LONGEST_PHRASE: Final = 5
+_MARKS: Final = ",.;:!?"
+"""Not quoted at the ends of a phrase."""
 _PHRASE_FLOOR: Final = 1 / 3
 
 
@@ -100,7 +102,7 @@ class TextExpert:
         for label, kind, most in targets:
             shares = self._model.reasons(" ".join(tokens), label)
             for start, end in _phrases(shares, owners)[:most]:
-                phrase = " ".join(tokens[start:end])
+                phrase = " ".join(tokens[start:end]).strip(_MARKS)
                 at_ns = owners[start].start_ns
                 cue = Cue(
                     modality=Modality.TEXT,
