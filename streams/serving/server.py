@@ -73,6 +73,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 lifespan="on",
                 timeout_graceful_shutdown=DRAIN_S,

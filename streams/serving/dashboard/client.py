@@ -1,0 +1,236 @@
+"""The dashboard's one connection to the API: REST for what is, SSE for what happens."""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+import httpx_sse
+import msgspec
+
+from inference.contract import Time, format_time, from_json, parse_time
+from inference.errors import AffectstreamError
+from inference.labels import Role
+from inference.score import WindowScore
+from streams.serving.api.bodies import BucketBody
+from streams.serving.dashboard.rows import Conversation, Standing
+from streams.serving.dashboard.timeline import Moment, bucket_moment, moment
+
+TIMEOUT_S: Final = 10.0
+QUIET_S: Final = 45.0
+"""The live stream says something every 15 s: silence for longer is a dead connection."""
+FINE_NS: Final = 15 * 60_000_000_000
+"""Conversations up to this long are drawn window by window, longer ones in steps of 10 s."""
+WINDOWS_A_PAGE: Final = 2_000
+REACH_NS: Final = 20_000_000_000
+T = TypeVar("T")
+
+
+class ApiUnavailableError(AffectstreamError):
+    """The API cannot be reached or is not ready."""
+
+    retryable = True
+
+
+class UnknownConversationError(AffectstreamError):
+    """The API knows no conversation of this id."""
+
+
+class LiveEvent(msgspec.Struct, frozen=True):
+    """One event of the live stream, by the kinds that `streams.serving.api.live` lists."""
+
+    kind: str
+    id: str
+    """Id to go on after: provisional scores repeat the one before."""
+    score: WindowScore | None = None
+    conversation: str | None = None
+    ended_ns: int = 0
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    conversation: str
+    ended_ns: int
+
+
+class _Distress(msgspec.Struct, frozen=True):
+    smoothed: float
+    at: Time
+
+
+class _Participant(msgspec.Struct, frozen=True):
+    id: str
+    role: Role
+    distress: _Distress | None
+    latest: msgspec.Raw
+
+
+class _Conversation(msgspec.Struct, frozen=True):
+    id: str
+    queue: str
+    language: str
+    started: Time
+    ended: Time | None
+    participants: list[_Participant]
+
+
+class _Conversations(msgspec.Struct, frozen=True):
+    items: list[_Conversation]
+    next: str | None
+
+
+class _Scores(msgspec.Struct, frozen=True):
+    items: list[msgspec.Raw]
+    next: str | None
+
+
+class _Buckets(msgspec.Struct, frozen=True):
+    items: list[BucketBody]
+    next: str | None
+
+
+class ApiClient:
+    """Reads one API. Use as an async context manager.
+
+    Every method raises ApiUnavailableError where the API is away or answers with an error
+    of its own, and UnknownConversationError for 404.
+    """
+
+    def __init__(self, api_url: str) -> None:
+        self.url = api_url
+        self._http = httpx.AsyncClient(base_url=api_url, timeout=TIMEOUT_S)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def live(self) -> list[Conversation]:
+        """Every conversation that runs."""
+        found: list[Conversation] = []
+        cursor: str | None = None
+        while True:
+            query = {"state": "live", "limit": 200, "cursor": cursor}
+            page = await self._get("/v1/conversations", _Conversations, query)
+            found += [_call(item) for item in page.items]
+            cursor = page.next
+            if cursor is None:
+                return found
+
+    async def conversation(self, conversation: str) -> Conversation:
+        """One conversation, running or not."""
+        return _call(await self._get(f"/v1/conversations/{conversation}", _Conversation))
+
+    async def moments(self, call: Conversation) -> dict[str, list[Moment]]:
+        """The whole timeline of `call` by participant, in steps that a chart can draw."""
+        newest_ns = max(
+            (one.latest.end_ns for one in call.standings.values() if one.latest),
+            default=call.started_ns,
+        )
+        fine = newest_ns - call.started_ns <= FINE_NS
+        path = f"/v1/conversations/{call.id}/scores"
+        found: dict[str, list[Moment]] = defaultdict(list)
+        cursor: str | None = None
+        while True:
+            query = {"limit": WINDOWS_A_PAGE, "cursor": cursor}
+            if fine:
+                scores = await self._get(path, _Scores, query)
+                for item in scores.items:
+                    score = from_json(bytes(item))
+                    found[score.participant].append(moment(score))
+                cursor = scores.next
+            else:
+                buckets = await self._get(path, _Buckets, query | {"resolution": "10s"})
+                for bucket in buckets.items:
+                    found[bucket.participant].append(bucket_moment(bucket))
+                cursor = buckets.next
+            if cursor is None:
+                return dict(found)
+
+    async def score_at(
+        self, conversation: str, participant: str, end_ns: int
+    ) -> WindowScore | None:
+        """The last window of a participant that ends at or before `end_ns`, if it is near."""
+        query = {
+            "participant": participant,
+            "from": format_time(end_ns - REACH_NS),
+            "to": format_time(end_ns),
+        }
+        path = f"/v1/conversations/{conversation}/scores"
+        page = await self._get(path, _Scores, query)
+        scores = (from_json(bytes(item)) for item in page.items)
+        return max(
+            (score for score in scores if score.end_ns <= end_ns),
+            key=lambda score: score.end_ns,
+            default=None,
+        )
+
+    async def events(self, after: str | None) -> AsyncGenerator[LiveEvent]:
+        """What happens from now on, or after the event `after`; ends with the connection."""
+        headers = {} if after is None else {"Last-Event-ID": after}
+        quiet = httpx.Timeout(TIMEOUT_S, read=QUIET_S)
+        try:
+            async with httpx_sse.aconnect_sse(
+                self._http, "GET", "/v1/live", headers=headers, timeout=quiet
+            ) as stream:
+                stream.response.raise_for_status()
+                async with aclosing(stream.aiter_sse()) as events:
+                    async for event in events:
+                        yield _live_event(event)
+        except (httpx.HTTPError, httpx_sse.SSEError, msgspec.ValidationError) as exc:
+            raise ApiUnavailableError(_away(self.url, exc)) from exc
+
+    async def _get(self, path: str, kind: type[T], query: Mapping[str, Any] | None = None) -> T:
+        known = {key: value for key, value in (query or {}).items() if value is not None}
+        try:
+            response = await self._http.get(path, params=known)
+            if response.status_code == HTTPStatus.NOT_FOUND:
+                raise UnknownConversationError("The API knows no conversation of this id.")
+            response.raise_for_status()
+            return msgspec.json.decode(response.content, type=kind)
+        except (httpx.HTTPError, msgspec.ValidationError) as exc:
+            raise ApiUnavailableError(_away(self.url, exc)) from exc
+
+
+def _call(item: _Conversation) -> Conversation:
+    return Conversation(
+        id=item.id,
+        queue=item.queue,
+        language=item.language,
+        started_ns=parse_time(item.started),
+        ended_ns=None if item.ended is None else parse_time(item.ended),
+        standings={one.id: _standing(one) for one in item.participants},
+    )
+
+
+def _standing(one: _Participant) -> Standing:
+    latest = bytes(one.latest)
+    return Standing(
+        participant=one.id,
+        role=one.role,
+        latest=None if latest == b"null" else from_json(latest),
+        smoothed=None if one.distress is None else one.distress.smoothed,
+        smoothed_end_ns=0 if one.distress is None else parse_time(one.distress.at),
+    )
+
+
+def _live_event(event: httpx_sse.ServerSentEvent) -> LiveEvent:
+    if event.event in {"score", "provisional"}:
+        score = from_json(event.data.encode())
+        return LiveEvent(event.event, event.id, score=score, conversation=score.conversation)
+    if event.event == "ended":
+        body = msgspec.json.decode(event.data, type=_Ended)
+        return LiveEvent("ended", event.id, conversation=body.conversation, ended_ns=body.ended_ns)
+    return LiveEvent(event.event, event.id)
+
+
+def _away(url: str, error: Exception) -> str:
+    return f"the API at {url} does not answer as it should ({str(error) or type(error).__name__})"

@@ -1,0 +1,255 @@
+"""What the live page shows: one row a conversation, sorted by need. Pure.
+
+Everything that is said in a row is decided here, so that the page only places it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from inference.labels import MODALITIES, AbsenceReason, Modality, Role
+from inference.score import ModalityReport, WindowScore
+from streams.serving.dashboard import words
+
+MS_NS: Final = 1_000_000
+SECOND_NS: Final = 1_000_000_000
+HOLD_NS: Final = 30 * SECOND_NS
+"""After this long without an estimate the last one no longer stands: as for alerts."""
+STALE_NS: Final = 15 * SECOND_NS
+"""A live participant without a new score for this long is marked."""
+NEED_STEPS: Final = 20
+"""Order looks at need in steps of .05: rows that differ by less keep their places."""
+TONES: Final = 5
+
+
+class State(StrEnum):
+    """What kind of score a row shows; the page styles it, the text says it."""
+
+    WAITING = "waiting"
+    SCORED = "scored"
+    UNSURE = "unsure"
+    SILENT = "silent"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of one participant: the newest score, and the newest estimate of distress."""
+
+    participant: str
+    role: Role
+    latest: WindowScore | None = None
+    smoothed: float | None = None
+    """Smoothed distress of the newest score that has one: `latest`, or one before a silence."""
+    smoothed_end_ns: int = 0
+    """End of that score."""
+
+    def advanced(self, score: WindowScore) -> "Standing":
+        """With `score` taken in, unless a newer one is known.
+
+        A final score replaces the provisional one of the same window, never the reverse.
+        """
+        if self.latest is not None and (score.start_ns, score.final) < (
+            self.latest.start_ns,
+            self.latest.final,
+        ):
+            return self
+        return Standing(
+            participant=self.participant,
+            role=score.role,
+            latest=score,
+            smoothed=self.smoothed if score.distress is None else score.distress.smoothed,
+            smoothed_end_ns=self.smoothed_end_ns if score.distress is None else score.end_ns,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """How much of a score one modality carries."""
+
+    name: str
+    present: bool
+    share: int
+    """Percent of the fused evidence, 0 where absent."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantRow:
+    """One participant's line."""
+
+    key: str
+    name: str
+    state: State
+    distress: str
+    """Smoothed distress as a number, or a dash."""
+    level: int
+    """The same as the length of a bar, percent."""
+    tone: int
+    """Colour step of the bar, 0 to `TONES` - 1; the number stands beside it."""
+    held: bool
+    """True where the number is from before a silence."""
+    feeling: str
+    detail: str
+    carriers: tuple[Carrier, ...]
+    age: str
+    stale: bool
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationRow:
+    """One conversation's block of lines."""
+
+    key: str
+    detail: str
+    started_ms: int
+    running: str
+    need: float
+    participants: tuple[ParticipantRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A live conversation as the API lists it."""
+
+    id: str
+    queue: str
+    language: str
+    started_ns: int
+    ended_ns: int | None = None
+    standings: Mapping[str, Standing]
+
+
+def need(standings: Iterable[Standing]) -> float:
+    """Highest smoothed distress that still stands, 0 where nobody has one."""
+    return max((_smoothed(standing) or 0.0 for standing in standings), default=0.0)
+
+
+def table(conversations: Iterable[Conversation], now_ns: int) -> list[ConversationRow]:
+    """Rows in order of need, then the longest running first."""
+    rows = [
+        (-round(need(call.standings.values()) * NEED_STEPS), call.started_ns, call.id, call)
+        for call in conversations
+    ]
+    return [conversation_row(call, now_ns) for *_, call in sorted(rows, key=lambda row: row[:3])]
+
+
+def conversation_row(call: Conversation, now_ns: int) -> ConversationRow:
+    """The block of one conversation; who needs most comes first."""
+    standings = sorted(
+        call.standings.values(),
+        key=lambda one: (one.role is not Role.CUSTOMER, one.participant),
+    )
+    known = [part for part in map(words.known, (call.queue, call.language)) if part]
+    return ConversationRow(
+        key=call.id,
+        detail=" · ".join(known),
+        started_ms=call.started_ns // MS_NS,
+        running=words.duration((now_ns - call.started_ns) / SECOND_NS),
+        need=need(call.standings.values()),
+        participants=tuple(participant_row(call.id, one, now_ns) for one in standings),
+    )
+
+
+def participant_row(conversation: str, standing: Standing, now_ns: int) -> ParticipantRow:
+    """The line of one participant, for every kind of score."""
+    latest = standing.latest
+    name = f"{words.ROLE[standing.role]} {standing.participant}"
+    key = f"{conversation}/{standing.participant}"
+    if latest is None:
+        return ParticipantRow(
+            key=key,
+            name=name,
+            state=State.WAITING,
+            distress=words.NONE,
+            level=0,
+            tone=0,
+            held=False,
+            feeling=words.WAITING,
+            detail="",
+            carriers=(),
+            age="",
+            stale=False,
+            remarks=(),
+        )
+    smoothed = _smoothed(standing)
+    held = smoothed is not None and latest.distress is None
+    state, feeling, detail = _feeling(latest)
+    age_ns = max(0, now_ns - latest.end_ns)
+    return ParticipantRow(
+        key=key,
+        name=name,
+        state=state,
+        distress=words.NONE if smoothed is None else words.percent(smoothed),
+        level=0 if smoothed is None else round(smoothed * 100),
+        tone=0 if smoothed is None else min(TONES - 1, int(smoothed * TONES)),
+        held=held,
+        feeling=feeling,
+        detail=detail,
+        carriers=tuple(
+            carrier(modality, latest.modalities[modality])
+            for modality in MODALITIES
+            if modality in latest.modalities
+        ),
+        age=f"{words.duration(age_ns / SECOND_NS)} ago",
+        stale=age_ns > STALE_NS,
+        remarks=remarks(latest, held=held),
+    )
+
+
+def carrier(modality: Modality, report: ModalityReport) -> Carrier:
+    """One modality's share, or why it has none."""
+    name = words.MODALITY[modality]
+    if report.present:
+        share = report.weight or 0.0
+        return Carrier(name=name, present=True, share=round(share * 100), text=words.percent(share))
+    reason = words.REASON[report.reason] if report.reason else "absent"
+    return Carrier(name=name, present=False, share=0, text=reason)
+
+
+def remarks(score: WindowScore, *, held: bool) -> tuple[str, ...]:
+    """What a reader must know before relying on the line."""
+    notes = []
+    if held:
+        notes.append("from before the silence" if _silent(score) else "last estimate")
+    if not score.final:
+        notes.append("provisional")
+    if score.partial:
+        notes.append("partial: closed early")
+    if score.shed:
+        notes.append(f"overload left out {', '.join(score.shed)}")
+    return tuple(notes)
+
+
+def _smoothed(standing: Standing) -> float | None:
+    """Smoothed distress where it still stands: for `HOLD_NS` of event time."""
+    if standing.latest is None or standing.latest.end_ns - standing.smoothed_end_ns > HOLD_NS:
+        return None
+    return standing.smoothed
+
+
+def _silent(score: WindowScore) -> bool:
+    speech = score.modalities.get(Modality.SPEECH)
+    return speech is not None and speech.reason is AbsenceReason.SILENCE
+
+
+def _feeling(score: WindowScore) -> tuple[State, str, str]:
+    """State, the word that is said, and what stands in small print beside it."""
+    if not any(report.present for report in score.modalities.values()):
+        reasons = {report.reason for report in score.modalities.values() if report.reason}
+        if _silent(score):
+            return State.SILENT, words.NO_VOICE, ""
+        if reasons == {AbsenceReason.NOT_PERMITTED}:
+            return State.ABSENT, words.NOT_ANALYSED, "not permitted by policy"
+        return State.ABSENT, words.NOTHING_TO_READ, ""
+    decision = score.decision
+    if decision.abstained or decision.label is None:
+        listed = [words.EMOTION[emotion] for emotion in decision.set]
+        # all of the vocabulary is no information, and long
+        detail = " or ".join(listed) if 1 < len(listed) <= 3 else ""  # noqa: PLR2004 - as said
+        return State.UNSURE, words.NOT_SURE, detail
+    others = [words.EMOTION[emotion] for emotion in decision.set if emotion is not decision.label]
+    detail = f"or {' or '.join(others)}" if 0 < len(others) <= 2 else ""  # noqa: PLR2004 - the same
+    return State.SCORED, words.EMOTION[decision.label], detail

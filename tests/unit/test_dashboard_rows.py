@@ -1,0 +1,142 @@
+"""What a row of the live page says, for every kind of score."""
+
+import msgspec
+import pytest
+
+from inference.labels import MODALITIES, AbsenceReason, Emotion, Modality, Role
+from inference.score import ModalityReport, WindowScore
+from streams.serving.dashboard import words
+from streams.serving.dashboard.rows import (
+    HOLD_NS,
+    STALE_NS,
+    Conversation,
+    Standing,
+    State,
+    participant_row,
+    table,
+)
+from tests.scores import SECOND_NS, START_NS, distressed
+
+NEW = Standing(participant="p-1", role=Role.CUSTOMER)
+replace = msgspec.structs.replace
+
+
+def absent(score: WindowScore, reason: AbsenceReason) -> WindowScore:
+    """The same window with nothing to read, for one reason."""
+    return replace(
+        score,
+        emotions=None,
+        distress=None,
+        decision=replace(score.decision, label=None, set=(), abstained=True),
+        modalities={one: ModalityReport(present=False, reason=reason) for one in MODALITIES},
+    )
+
+
+def call(name: str, *scores: WindowScore, started_ns: int = START_NS) -> Conversation:
+    standing = NEW
+    for score in scores:
+        standing = standing.advanced(score)
+    return Conversation(
+        id=name,
+        queue="billing",
+        language="und",
+        started_ns=started_ns,
+        standings={"p-1": standing},
+    )
+
+
+def test_a_row_shows_the_smoothed_number_the_label_and_what_it_rests_on() -> None:
+    score = distressed(0, 0.74)
+    row = participant_row("c-1", NEW.advanced(score), score.end_ns)
+    assert (row.key, row.name) == ("c-1/p-1", "customer p-1")
+    assert (row.level, row.distress, row.tone) == (74, words.percent(0.74), 3)
+    assert (row.state, row.feeling, row.detail) == (State.SCORED, "anger", "or neutral")
+    assert [(one.name, one.text) for one in row.carriers] == [
+        ("voice", words.percent(1.0)),
+        ("words", "not connected"),
+        ("face", "no camera"),
+    ]
+
+
+def test_a_participant_without_a_score_is_waited_for() -> None:
+    row = participant_row("c-1", NEW, START_NS)
+    assert (row.state, row.distress, row.level) == (State.WAITING, words.NONE, 0)
+
+
+def test_a_withheld_label_is_not_sure_and_says_between_what() -> None:
+    score = distressed(0)
+    unsure = replace(score, decision=replace(score.decision, label=None, abstained=True))
+    row = participant_row("c-1", NEW.advanced(unsure), score.end_ns)
+    assert (row.state, row.feeling, row.detail) == (
+        State.UNSURE, "not sure", "anger or neutral",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "feeling"),
+    [
+        (AbsenceReason.SILENCE, State.SILENT, "no voice"),
+        (AbsenceReason.NOT_PERMITTED, State.ABSENT, "not analysed"),
+        (AbsenceReason.NO_TRACK, State.ABSENT, "nothing to read"),
+    ],
+)
+def test_each_kind_of_absence_has_its_own_words(
+    reason: AbsenceReason, state: State, feeling: str
+) -> None:
+    score = absent(distressed(0), reason)
+    row = participant_row("c-1", NEW.advanced(score), score.end_ns)
+    assert (row.state, row.feeling, row.distress) == (state, feeling, words.NONE)
+
+
+@pytest.mark.parametrize(("silent_s", "distress"), [(30, words.percent(0.9)), (31, words.NONE)])
+def test_a_silence_holds_the_last_number_for_thirty_seconds(silent_s: int, distress: str) -> None:
+    before = distressed(0, 0.9)
+    later = absent(distressed(silent_s), AbsenceReason.SILENCE)
+    row = participant_row("c-1", NEW.advanced(before).advanced(later), later.end_ns)
+    assert HOLD_NS == 30 * SECOND_NS
+    assert row.held is (distress != words.NONE)
+    assert row.distress == distress
+
+
+def test_a_final_score_replaces_its_provisional_one_and_nothing_goes_back() -> None:
+    final = distressed(1, 0.6)
+    early = replace(distressed(1, 0.4), final=False)
+    assert NEW.advanced(early).advanced(final).smoothed == 0.6
+    assert NEW.advanced(final).advanced(early).smoothed == 0.6
+    assert NEW.advanced(final).advanced(distressed(0, 0.1)).smoothed == 0.6
+
+
+def test_an_old_score_is_marked() -> None:
+    score = distressed(0)
+    fresh = participant_row("c-1", NEW.advanced(score), score.end_ns + STALE_NS)
+    stale = participant_row("c-1", NEW.advanced(score), score.end_ns + STALE_NS + SECOND_NS)
+    assert (fresh.stale, stale.stale) == (False, True)
+    assert stale.age == "16 s ago"
+
+
+def test_who_needs_most_comes_first_and_small_differences_move_nothing() -> None:
+    calls = [
+        call("late", distressed(0, 0.52), started_ns=START_NS + SECOND_NS),
+        call("early", distressed(0, 0.5)),
+        call("silent"),
+        call("loud", distressed(0, 0.9)),
+    ]
+    assert [row.key for row in table(calls, START_NS)] == ["loud", "early", "late", "silent"]
+
+
+def test_a_window_is_told_in_words() -> None:
+    score = distressed(0, 0.74)
+    both = replace(
+        score,
+        conflict=0.3,
+        modalities=score.modalities | {Modality.TEXT: ModalityReport(present=True, weight=0.5)},
+    )
+    assert dict(words.window_facts(both)) == {
+        "reads as": Emotion.ANGER,
+        "one of": f"anger, neutral (holds the listeners' word {words.percent(0.9)} of the time)",
+        "distress": f"{words.percent(0.74)} in this window",
+        "vacuity": "0.20 (1 where nothing supports any label)",
+        "modalities": "disagree (0.30)",
+    }
+    nothing = absent(score, AbsenceReason.SILENCE)
+    assert words.window_facts(nothing) == [("reads as", "nothing to read")]
