@@ -1,19 +1,25 @@
 """Files on a real log: every record, in order, on the partition that Java would choose."""
 
 import asyncio
+import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
+from ulid import ULID
 
+from inference.labels import Role
 from streams import topics
 from streams.broker import EmbeddedBroker
+from streams.cli.ingest import ingest
 from streams.ingest.errors import PublishError
+from streams.ingest.options import MediaOptions
 from streams.ingest.parties import Naming
 from streams.ingest.publisher import Publisher, PublishStats, permitted, publish
 from streams.ingest.source import FileSource, SourceOptions, records
@@ -24,6 +30,17 @@ from tests.media import tone, write_pictures, write_sound
 
 PARTITIONS = 3
 NOW_NS = 1_700_000_000 * 1_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command sets up logging for its process, which here is that of the tests."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @asynccontextmanager
@@ -114,3 +131,25 @@ async def test_without_a_broker_one_sentence_says_what_to_set() -> None:
     with pytest.raises(PublishError, match=r"no Kafka at 127\.0\.0\.1:1 .*AFFECTSTREAM_KAFKA"):
         async with Publisher.connect("127.0.0.1:1"):
             pytest.fail("there is no broker")
+
+
+async def test_the_command_prints_conversations_and_says_role_and_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = [
+        write_sound(tmp_path / f"{name}.wav", tone(2.0, 16_000)[None], 16_000)
+        for name in ("one", "two")
+    ]
+    async with broker_with_topics() as bootstrap:
+        monkeypatch.setenv("AFFECTSTREAM_KAFKA", bootstrap)
+        monkeypatch.setenv("AFFECTSTREAM_PARTITIONS", str(PARTITIONS))
+        said = MediaOptions(role=Role.AGENT)
+        await asyncio.to_thread(ingest, *files, speed="max", media=said)
+        found = await logged(bootstrap)
+    out, err = capfd.readouterr()
+    conversations = [line for line in out.splitlines() if len(line) == len(str(ULID()))]
+    logged_ids = {record.conversation for logs in found.values() for record in logs}
+    assert set(conversations) == logged_ids
+    assert len(logged_ids) == 2
+    assert err.count("p-1 is agent (audio); notice given") == 2
+    assert err.count("policy eu withheld 10 speech records") == 2
