@@ -20,6 +20,7 @@ from storage.results import ResultStore
 from storage.upgrade import upgrade
 from storage.values import ConversationKey
 from streams.serving.api.app import create_app
+from streams.serving.api.cursors import to_cursor
 from streams.serving.api.health import Check
 from streams.serving.live import LiveFeed
 from tests.scores import SECOND_NS, START_NS, batch, distressed
@@ -222,6 +223,16 @@ async def test_errors_are_problems_that_name_the_field(
     assert body["status"] == status
     assert body["title"]
     assert body["detail"].startswith(says)
+
+
+@pytest.mark.parametrize("started_ns", [2**63, -(2**63) - 1, 2**70, "x", None])
+async def test_a_cursor_that_no_page_gave_is_refused(
+    client: httpx.AsyncClient, started_ns: object
+) -> None:
+    cursor = to_cursor({"started_ns": started_ns, "conversation": "c-1"})
+    response = await client.get("/v1/conversations", params={"cursor": cursor})
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("cursor:")
 
 
 async def test_a_wrong_method_is_a_problem_too(client: httpx.AsyncClient) -> None:

@@ -47,6 +47,17 @@ ConversationId = Annotated[str, Path(pattern=ID)]
 CursorParam = Annotated[str | None, Query(max_length=512, description="`next` of the page before.")]
 
 
+class PlaceCursor(msgspec.Struct, frozen=True):
+    """Where a page of conversations ended."""
+
+    started_ns: Annotated[int, msgspec.Meta(ge=-INT64_MAX, le=INT64_MAX)]
+    conversation: Annotated[str, msgspec.Meta(pattern=ID)]
+
+    def place(self) -> Place:
+        """For the query."""
+        return Place(self.started_ns, self.conversation)
+
+
 def to_ns(moment: datetime) -> int:
     """Nanoseconds since the epoch, within what a database column holds."""
     return max(0, min((moment - _EPOCH) // _MICROSECOND * 1_000, INT64_MAX))
@@ -75,11 +86,11 @@ def router(engine: AsyncEngine, tenant: str) -> APIRouter:
             live=None if state is None else state == "live",
             queue=queue,
             min_distress=min_distress,
-            after=None if cursor is None else from_cursor(cursor, Place),
+            after=None if cursor is None else from_cursor(cursor, PlaceCursor).place(),
             limit=limit + 1,
         )
         page, more = found[:limit], len(found) > limit
-        last = Place(page[-1].started_ns, page[-1].conversation) if more else None
+        last = PlaceCursor(page[-1].started_ns, page[-1].conversation) if more else None
         return _json(
             ConversationPage(
                 items=tuple(conversation_body(call) for call in page),
