@@ -54,8 +54,10 @@ class Gate(Protocol):
         """Take a fact."""
         ...
 
-    def permitted(self, participant: str, modality: Modality, at_ns: int) -> bool:
-        """Whether this modality of this participant may be analysed at that event time."""
+    def permitted_throughout(
+        self, participant: str, modality: Modality, start_ns: int, end_ns: int
+    ) -> bool:
+        """Whether this modality of this participant may be analysed in all of that time."""
         ...
 
 
@@ -91,8 +93,8 @@ def permitted(timed: Iterator[Timed], gate: Gate, stats: PublishStats) -> Iterat
         if isinstance(record, ControlEvent):
             gate.apply(record)
         elif record.kind is Kind.DATA:
-            modality, *moments = _span(record)
-            if not all(gate.permitted(record.participant, modality, at) for at in moments):
+            modality, start_ns, end_ns = _span(record)
+            if not gate.permitted_throughout(record.participant, modality, start_ns, end_ns):
                 stats.withheld[modality] += 1
                 continue
         yield item
@@ -148,15 +150,14 @@ def check_clock(source: FileSource, speed: float | None, now_ns: int) -> None:
 
 
 def _span(record: MediaRecord) -> tuple[Modality, int, int]:
-    """Modality of a record, and the first and last nanosecond that it speaks of."""
+    """Modality of a record, and the time that it speaks of."""
     match record:
         case AudioChunk():
-            last_ns = record.start_ns + max(record.duration_ns, 1) - 1
-            return Modality.SPEECH, record.start_ns, last_ns
+            return Modality.SPEECH, record.start_ns, record.start_ns + record.duration_ns
         case VideoFrame():
             return Modality.FACE, record.captured_ns, record.captured_ns
         case TranscriptSegment():
-            return Modality.TEXT, record.start_ns, max(record.start_ns, record.end_ns - 1)
+            return Modality.TEXT, record.start_ns, record.end_ns
 
 
 def _some(timed: Iterator[Timed]) -> list[Timed]:

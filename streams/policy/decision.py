@@ -35,6 +35,8 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roles: tuple[Role, ...]
     modalities: tuple[Modality, ...]
     because: str
+    purposes: tuple[str, ...] = ()
+    """Of the conversation, to which it applies; none named: whatever the purpose."""
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +54,7 @@ class Facts:
     role: Role = Role.UNKNOWN
     notice: bool | None = None
     consent: bool | None = None
+    purpose: str = "unknown"
 
     def told(self, *, notice: bool | None, consent: bool | None) -> "Facts":
         """These facts with what was said since; None changes nothing."""
@@ -90,7 +93,10 @@ def decide(profile: Profile, modality: Modality, facts: Facts) -> Decision:
     """
     if facts.consent is False:
         return Decision(allowed=False, reason="consent refused or withdrawn")
-    refusal = _first(profile.refusals, modality, facts.role)
+    refusals = [
+        item for item in profile.refusals if not item.purposes or facts.purpose in item.purposes
+    ]
+    refusal = _first(refusals, modality, facts.role)
     if refusal is not None:
         return Decision(allowed=False, reason=refusal.because)
     permission = _first(profile.permissions, modality, facts.role)

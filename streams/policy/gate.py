@@ -1,15 +1,18 @@
 """The gate of one conversation: what control said, and what that permits at an event time."""
 
-from bisect import insort
-from collections.abc import Iterator
+from bisect import bisect_right, insort
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from inference.labels import Modality
+from inference.labels import MODALITIES, Modality
 from streams.policy.decision import Decision, Facts, Profile, decide
 from streams.records import ControlEvent, ControlKind
 
 EVERYBODY: Final = "-"
+"""The participant named by control events that are about the whole conversation."""
+BEGINNING_NS: Final = -1
+"""Before every event time."""
 _SAID: Final = {"yes": True, "no": False}
 
 
@@ -23,62 +26,112 @@ class Verdict:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True)
+class _Timeline:
+    """What is known of one participant from each time on, ascending."""
+
+    times: Sequence[int]
+    facts: Sequence[Facts]
+
+    def at(self, at_ns: int) -> Facts:
+        return self.facts[bisect_right(self.times, at_ns) - 1]
+
+
 class ConversationGate:
-    """Facts by the event time from which they are true, whatever the order they come in."""
+    """Facts by the event time from which they are true, whatever the order they come in.
+
+    Two facts of the same time hold in the order of their sequence.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._said: list[tuple[int, int, ControlEvent]] = []
+        self._said: list[ControlEvent] = []
+        self._timelines: dict[str, _Timeline] = {}
+        self._decided: dict[tuple[Modality, Facts], Decision] = {}
 
     def apply(self, event: ControlEvent) -> None:
         """Take a fact; it is true from the event's own time."""
-        insort(self._said, (event.at_ns, event.sequence, event), key=lambda item: item[:2])
+        insort(self._said, event, key=lambda said: (said.at_ns, said.sequence))
+        self._timelines.clear()
 
     def permitted(self, participant: str, modality: Modality, at_ns: int) -> bool:
-        """Whether this modality of this participant may be analysed at that event time."""
+        """Whether this modality of this participant may be analysed at that event time.
+
+        Consent withdrawn at t forbids t itself, hence every window that ends after it.
+        """
         return self.decision(participant, modality, at_ns).allowed
+
+    def permitted_throughout(
+        self, participant: str, modality: Modality, start_ns: int, end_ns: int
+    ) -> bool:
+        """Whether it may be analysed at `start_ns` and up to `end_ns`, whatever changes between."""
+        times = self._timeline(participant).times
+        changes = times[bisect_right(times, start_ns) : bisect_right(times, end_ns - 1)]
+        return all(self.permitted(participant, modality, at_ns) for at_ns in (start_ns, *changes))
 
     def decision(self, participant: str, modality: Modality, at_ns: int) -> Decision:
         """The decision that holds at that event time, with its reason."""
-        return decide(self._profile, modality, self.facts(participant, at_ns))
+        facts = self._timeline(participant).at(at_ns)
+        decision = self._decided.get((modality, facts))
+        if decision is None:
+            decision = decide(self._profile, modality, facts)
+            self._decided[modality, facts] = decision
+        return decision
 
-    def facts(self, participant: str, at_ns: int) -> Facts:
-        """What is known at that event time.
+    def withdrawn_at(self, participant: str) -> int | None:
+        """Since when consent is refused or withdrawn, as far as is known; None if it is not."""
+        timeline = self._timeline(participant)
+        since_ns = None
+        for at_ns, facts in zip(reversed(timeline.times), reversed(timeline.facts), strict=True):
+            if facts.consent is not False:
+                break
+            since_ns = at_ns
+        return since_ns
 
-        Somebody who speaks before they joined is taken for who they turn out to be: their
-        first sound and the event that announces them come on different topics.
-        """
-        said = [
-            event for _, _, event in self._said if event.participant in (participant, EVERYBODY)
-        ]
-        known = [event for event in said if event.at_ns <= at_ns]
-        if not any(map(_announces, known)):
-            known += [event for event in said if _announces(event)][:1]
-        facts = Facts()
-        for event in known:
-            facts = _after(facts, event)
-        return facts
-
-    def verdicts(self) -> Iterator[Verdict]:
+    def decisions(self) -> Iterator[Verdict]:
         """Every decision and every change of one, by time, participant and modality."""
-        names = {event.participant for _, _, event in self._said} - {EVERYBODY}
+        names = {event.participant for event in self._said} - {EVERYBODY}
         latest: dict[tuple[str, Modality], Decision] = {}
-        for at_ns in sorted({at_ns for at_ns, _, _ in self._said}):
+        for at_ns in sorted({event.at_ns for event in self._said}):
             for participant in sorted(names):
-                for modality in Modality:
+                for modality in MODALITIES:
                     decision = self.decision(participant, modality, at_ns)
                     if latest.get((participant, modality)) != decision:
                         latest[participant, modality] = decision
                         yield Verdict(participant, modality, at_ns, decision)
 
+    def _timeline(self, participant: str) -> _Timeline:
+        """Somebody who speaks before they joined is taken for who they turn out to be.
+
+        Their first sound and the event that announces them come on different topics.
+        """
+        timeline = self._timelines.get(participant)
+        if timeline is None:
+            said = [event for event in self._said if event.participant in (participant, EVERYBODY)]
+            announced = next(filter(_announces, said), None)
+            facts = Facts() if announced is None else _after(Facts(), announced)
+            times, known = [BEGINNING_NS], [facts]
+            for event in said:
+                facts = _after(facts, event)
+                times.append(event.at_ns)
+                known.append(facts)
+            timeline = self._timelines[participant] = _Timeline(times, known)
+        return timeline
+
 
 def _announces(event: ControlEvent) -> bool:
-    return event.kind is ControlKind.PARTICIPANT_JOINED
+    return event.participant != EVERYBODY and event.kind in (
+        ControlKind.STARTED,
+        ControlKind.PARTICIPANT_JOINED,
+    )
 
 
 def _after(facts: Facts, event: ControlEvent) -> Facts:
+    """What is known once `event` is true."""
     told = facts.told(
         notice=_SAID.get(event.attributes.get("notice", "")),
         consent=_SAID.get(event.attributes.get("consent", "")),
     )
+    if event.kind is ControlKind.STARTED:
+        told = replace(told, purpose=event.attributes.get("purpose", told.purpose))
     return replace(told, role=event.role) if _announces(event) else told

@@ -3,7 +3,15 @@
 import pytest
 
 from inference.labels import MODALITIES, Modality, Role
-from streams.policy import PROFILES, ConversationGate, Facts, ProfileError, decide, load_profile
+from streams.policy import (
+    PROFILES,
+    ConversationGate,
+    Facts,
+    ProfileError,
+    decide,
+    load_profile,
+    new_gate,
+)
 from streams.records import ControlEvent, ControlKind
 
 SPEECH, TEXT, FACE = Modality.SPEECH, Modality.TEXT, Modality.FACE
@@ -56,6 +64,26 @@ def test_a_refusal_quotes_the_rule_that_it_implements() -> None:
     facts = Facts(Role.AGENT, notice=True, consent=True)
     assert "Art. 5(1)(f)" in decide(load_profile("eu"), SPEECH, facts).reason
     assert "permits no text" in decide(load_profile("eu"), TEXT, facts).reason
+
+
+@pytest.mark.parametrize("purpose", ["workplace", "recruitment", "education"])
+@pytest.mark.parametrize(("profile", "rule"), [("eu", "Art. 5(1)(f)"), ("research", "Art. 2(6)")])
+def test_staff_applicants_and_pupils_are_never_analysed(
+    purpose: str, profile: str, rule: str
+) -> None:
+    for modality in MODALITIES:
+        facts = Facts(Role.CUSTOMER, notice=True, consent=True, purpose=purpose)
+        decision = decide(load_profile(profile), modality, facts)
+        assert not decision.allowed
+        assert rule in decision.reason
+
+
+def test_a_permission_quotes_the_rule_that_it_implements() -> None:
+    told = Facts(Role.CUSTOMER, notice=True)
+    assert "Art. 50(3)" in decide(load_profile("eu"), FACE, told).reason
+    assert "Art. 50(3)" in decide(load_profile("eu"), FACE, Facts(Role.CUSTOMER)).reason
+    assert "Art. 3(39)" in decide(load_profile("text-only"), TEXT, told).reason
+    assert "Art. 89(1)" in decide(load_profile("research"), SPEECH, told).reason
 
 
 def test_a_profile_that_does_not_exist_is_refused_with_those_that_do() -> None:
@@ -124,7 +152,71 @@ def test_without_any_fact_nobody_is_analysed() -> None:
 
 def test_every_decision_and_every_change_is_on_record_once() -> None:
     opened = gate(STARTED, JOINED, event(ControlKind.CONSENT_CHANGED, 50, consent="no"))
-    verdicts = list(opened.verdicts())
+    verdicts = list(opened.decisions())
     speech = [(item.at_ns, item.decision.allowed) for item in verdicts if item.modality is SPEECH]
     assert speech == [(0, True), (50, False)]
     assert len(verdicts) == 2 * len(MODALITIES)
+
+
+def test_the_purpose_of_a_conversation_is_everybody_s() -> None:
+    hiring = event(ControlKind.STARTED, 0, "-", notice="yes", purpose="recruitment")
+    assert not gate(hiring, JOINED).permitted("p-1", SPEECH, 20)
+
+
+def test_started_may_itself_announce_somebody() -> None:
+    alone = event(ControlKind.STARTED, 0, "p-1", notice="yes", role="customer")
+    assert gate(alone).permitted("p-1", SPEECH, 0)
+
+
+def test_consent_given_on_joining_undoes_no_withdrawal_before_it() -> None:
+    opened = gate(
+        STARTED,
+        event(ControlKind.CONSENT_CHANGED, 5, consent="no"),
+        event(ControlKind.PARTICIPANT_JOINED, 10, role="customer", consent="yes"),
+    )
+    allowed = [opened.permitted("p-1", SPEECH, at_ns) for at_ns in (4, 5, 9, 10)]
+    assert allowed == [True, False, False, True]
+
+
+def test_a_withdrawal_in_the_middle_is_seen_by_who_asks_about_the_whole() -> None:
+    opened = gate(
+        STARTED,
+        JOINED,
+        event(ControlKind.CONSENT_CHANGED, 50, consent="no"),
+        event(ControlKind.CONSENT_CHANGED, 52, consent="yes"),
+    )
+    assert opened.permitted("p-1", SPEECH, 40)
+    assert opened.permitted("p-1", SPEECH, 59)
+    assert not opened.permitted_throughout("p-1", SPEECH, 40, 60)
+    assert opened.permitted_throughout("p-1", SPEECH, 40, 50)
+    assert opened.permitted_throughout("p-1", SPEECH, 52, 60)
+    assert not opened.permitted_throughout("p-1", SPEECH, 51, 52)
+
+
+@pytest.mark.parametrize(
+    ("said", "since"),
+    [
+        ([], None),
+        ([(50, "no")], 50),
+        ([(50, "no"), (60, "no")], 50),
+        ([(50, "no"), (60, "yes")], None),
+        ([(50, "no"), (60, "yes"), (70, "no")], 70),
+    ],
+)
+def test_a_withdrawal_holds_from_the_first_no_that_no_yes_follows(
+    said: list[tuple[int, str]], since: int | None
+) -> None:
+    changes = [event(ControlKind.CONSENT_CHANGED, at_ns, consent=text) for at_ns, text in said]
+    for order in (changes, changes[::-1]):
+        opened = gate(STARTED, JOINED, *order)
+        assert opened.withdrawn_at("p-1") == since
+        assert opened.withdrawn_at("p-2") is None
+
+
+def test_every_conversation_has_a_gate_of_its_own() -> None:
+    make = new_gate("eu")
+    first, second = make(), make()
+    first.apply(STARTED)
+    first.apply(JOINED)
+    assert first.permitted("p-1", SPEECH, 20)
+    assert not second.permitted("p-1", SPEECH, 20)
