@@ -26,7 +26,8 @@ def write_sound(
     with av.open(str(path), "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate_hz, layout=layout)
         resampler = av.AudioResampler(stream.format.name, layout, rate_hz)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), "fltp", layout)
+        packed = np.ascontiguousarray(channels.T).reshape(1, -1)  # planar breaks at 8 channels
+        frame = av.AudioFrame.from_ndarray(packed, "flt", layout)
         frame.rate, frame.pts = rate_hz, 0
         size = stream.codec_context.frame_size or 1_024
         fifo = av.AudioFifo()

@@ -1,6 +1,7 @@
 """A file as a conversation: complete, in event-time order, and the same every time."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -244,3 +245,57 @@ def test_a_transcript_that_is_not_there_is_refused(call: Path) -> None:
     said = options(transcript=Path("none.stm"))
     with pytest.raises(MediaError, match=r"none\.stm"):
         FileSource.open(call, said, now_ns=NOW_NS, warn=pytest.fail)
+
+
+def surround(folder: Path) -> Path:
+    six = np.stack([tone(1.0, 48_000, 200.0 + 50 * n) for n in range(6)])
+    return write_sound(folder / "six.wav", six, 48_000, layout="5.1")
+
+
+def eight_channels(folder: Path) -> Path:
+    eight = np.stack([tone(1.0, 48_000)] * 8)
+    return write_sound(folder / "eight.wav", eight, 48_000, layout="7.1")
+
+
+def telephone(folder: Path, codec: str) -> Path:
+    return write_sound(folder / f"{codec}.wav", tone(1.0, 8_000)[None], 8_000, codec)
+
+
+@pytest.mark.parametrize(
+    ("make", "tracks"),
+    [
+        (lambda folder: telephone(folder, "pcm_mulaw"), {AudioChunk}),
+        (lambda folder: telephone(folder, "pcm_alaw"), {AudioChunk}),
+        (lambda folder: telephone(folder, "pcm_u8"), {AudioChunk}),
+        (surround, {AudioChunk}),
+        (eight_channels, {AudioChunk}),
+        (lambda folder: write_pictures(folder / "silent.mp4", "libx265", 1.0), {VideoFrame}),
+        (
+            lambda folder: write_pictures(folder / "both.mkv", seconds=1.0, sound_rate_hz=22_050),
+            {AudioChunk, VideoFrame},
+        ),
+    ],
+    ids=["mu-law", "A-law", "8 bit", "5.1", "7.1", "HEVC without sound", "both"],
+)
+def test_unusual_files_are_conversations_like_any_other(
+    make: Callable[[Path], Path], tracks: set[type], tmp_path: Path
+) -> None:
+    told = [item.record for item in play(make(tmp_path), options())]
+    kinds = {type(r) for r in told if not isinstance(r, ControlEvent) and r.kind is Kind.DATA}
+    assert kinds == tracks
+    assert {type(r) for r in told if not isinstance(r, ControlEvent) and r.kind is Kind.END} == (
+        tracks
+    )
+
+
+def test_the_low_frequency_channel_is_not_mixed_into_a_voice(tmp_path: Path) -> None:
+    def six(level: float) -> np.ndarray:
+        channels = np.stack([tone(1.0, 16_000)] * 6)
+        channels[3] *= level  # FL FR FC LFE BL BR
+        return channels
+
+    def heard(name: str, level: float) -> list[bytes]:
+        path = write_sound(tmp_path / name, six(level), 16_000, layout="5.1")
+        return [i.record.payload for i in play(path, options()) if isinstance(i.record, AudioChunk)]
+
+    assert heard("quiet.wav", 0.0) == heard("loud.wav", 3.0)
