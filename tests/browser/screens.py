@@ -54,7 +54,9 @@ async def browsing(width: int = 1280, height: int = 800) -> AsyncIterator[tuple[
 
 
 async def picture(page: Page, path: Path) -> None:
-    """Save what the window shows, in the fewest bytes that lose nothing."""
+    """Save the top of the page, with nothing under the mouse."""
+    await page.mouse.move(0, 0)
+    await page.evaluate("scrollTo(0, 0)")
     await page.screenshot(path=path, animations="disabled", scale="css")
 
 

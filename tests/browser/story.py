@@ -169,18 +169,6 @@ async def store(
     """What a worker does with consecutive windows of one participant."""
     first, last = scores[0], scores[-1]
     progress = Progress(closed_until_ns=last.end_ns)
-    facts = ConversationFacts(
-        tenant=TENANT,
-        conversation=first.conversation,
-        queue=queue,
-        language="en",
-        started_ns=first.start_ns,
-        participants=(
-            ParticipantFacts(
-                participant=first.participant, role=first.role, joined_ns=first.start_ns
-            ),
-        ),
-    )
     key = ParticipantKey(TENANT, "live", first.conversation, first.participant)
     result = await ResultStore(engine).commit(
         [
@@ -189,13 +177,33 @@ async def store(
                 expected=after,
                 progress=progress,
                 scores=tuple(scores),
-                conversation=facts,
+                conversation=facts_of(first, queue),
             )
         ]
     )
     assert not result.rejected
     assert not result.failed
     return progress
+
+
+async def end(engine: AsyncEngine, scores: Sequence[WindowScore], *, queue: str) -> None:
+    """What a worker does when a conversation is over."""
+    await ResultStore(engine).end_conversation(facts_of(scores[0], queue), scores[-1].end_ns)
+
+
+def facts_of(first: WindowScore, queue: str) -> ConversationFacts:
+    """What control said of a conversation."""
+    member = ParticipantFacts(
+        participant=first.participant, role=first.role, joined_ns=first.start_ns
+    )
+    return ConversationFacts(
+        tenant=TENANT,
+        conversation=first.conversation,
+        queue=queue,
+        language="en",
+        started_ns=first.start_ns,
+        participants=(member,),
+    )
 
 
 async def relay(engine: AsyncEngine, cache: Cache, scores: Sequence[WindowScore]) -> None:

@@ -20,7 +20,7 @@ from storage.upgrade import upgrade
 from streams.serving.api.service import build_api
 from streams.serving.server import running
 from tests.browser.screens import CHROMIUM, browsing, picture
-from tests.browser.story import TENANT, calm, relay, rising, store, whole_second_ago
+from tests.browser.story import TENANT, calm, end, relay, rising, store, whole_second_ago
 from tests.scores import SECOND_NS
 
 COUNT = 60
@@ -101,6 +101,9 @@ async def test_a_call_that_turns_angry_rises_on_both_pages_while_it_runs(
     await store(
         engine, calm("c-7", "p-1", begin_ns - 90 * SECOND_NS, 150, Role.CUSTOMER), queue="sales"
     )
+    over = calm("c-3", "p-1", begin_ns - 300 * SECOND_NS, 120, Role.CUSTOMER)
+    await store(engine, over, queue="billing")
+    await end(engine, over, queue="billing")
     cache = MemoryCache()
     async with (
         api(engine, cache) as api_url,
@@ -122,6 +125,8 @@ async def test_a_call_that_turns_angry_rises_on_both_pages_while_it_runs(
         await relay(engine, cache, late)
         await expect(row.locator(".number")).not_to_have_text(before)
         await expect(row.locator(".says")).to_have_text("anger")
+        await expect(page.locator("tr[data-ended='c-3']")).to_contain_text("2 min")
+        await page.set_viewport_size({"width": 1280, "height": 640})
         await picture(page, tmp_path / "live.png")
 
         await row.get_by_role("link", name="c-42").click()

@@ -260,6 +260,16 @@ async def test_a_database_that_is_away_is_503_and_not_ready() -> None:
     assert alive.json() == {"status": "alive"}
 
 
+async def test_a_failure_inside_is_a_problem_without_its_details(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/empty.db")
+    async with client_of(engine) as client:
+        response = await client.get("/v1/conversations")
+    await engine.dispose()
+    assert response.status_code == 500
+    assert response.headers["content-type"] == PROBLEM
+    assert "table" not in response.text
+
+
 async def test_readiness_names_each_check(engine: AsyncEngine) -> None:
     async def fine() -> None:
         return

@@ -110,9 +110,11 @@ async def test_the_board_shows_what_was_there_and_what_happens(backend: Backend)
         await backend.end("c-2")
         await until(lambda: "c-2" not in board.calls)
         assert timeline.call.ended_ns == START_NS + 60 * SECOND_NS
+        assert [call.id for call in board.recent] == ["c-2"]
         assert (await board.timeline("c-2")) is timeline
-        with pytest.raises(UnknownConversationError):
-            await board.timeline("c-9")
+        for unknown in ("c-9", "no/such id", ".."):
+            with pytest.raises(UnknownConversationError):
+                await board.timeline(unknown)
 
 
 async def test_an_api_that_comes_back_is_followed_from_where_it_stopped(

@@ -135,7 +135,7 @@ def test_a_window_is_told_in_words() -> None:
         "reads as": Emotion.ANGER,
         "one of": f"anger, neutral (holds the listeners' word {words.percent(0.9)} of the time)",
         "distress": f"{words.percent(0.74)} in this window",
-        "vacuity": "0.20 (1 where nothing supports any label)",
+        "vacuity": "0.20 (1: nothing supports a label)",
         "modalities": "disagree (0.30)",
     }
     nothing = absent(score, AbsenceReason.SILENCE)

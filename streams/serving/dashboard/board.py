@@ -27,6 +27,8 @@ from streams.serving.dashboard.timeline import (
 )
 from streams.telemetry import logger
 
+RECENT: Final = 8
+"""Ended conversations that the live page still links to."""
 WATCHED: Final = 64
 """Timelines that are kept; the one that nobody asked for longest goes first."""
 RETRY_S: Final = 2.0
@@ -82,6 +84,7 @@ class Board:
 
     Attributes:
         calls: running conversations by id.
+        recent: conversations that ended last, newest first.
         version: grows with every change of `calls`.
         trouble: why the API cannot be read, None while it can.
     """
@@ -89,6 +92,7 @@ class Board:
     def __init__(self, client: ApiClient) -> None:
         self._client = client
         self.calls: dict[str, Conversation] = {}
+        self.recent: Sequence[Conversation] = ()
         self.version = 0
         self.loaded = False
         self.trouble: str | None = None
@@ -151,6 +155,7 @@ class Board:
     async def _load(self) -> None:
         """Read everything that is shown anew; timelines are read when they are asked for."""
         self.calls = {call.id: call for call in await self._client.live()}
+        self.recent = await self._client.ended(RECENT)
         self._timelines.clear()
         self.loaded = True
         self.version += 1
@@ -180,7 +185,9 @@ class Board:
         return call if call.ended_ns is None else None
 
     def _take_end(self, conversation: str, ended_ns: int) -> None:
-        self.calls.pop(conversation, None)
+        call = self.calls.pop(conversation, None)
+        if call is not None:
+            self.recent = (replace(call, ended_ns=ended_ns), *self.recent)[:RECENT]
         self.version += 1
         watched = self._timelines.get(conversation)
         if watched is not None:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 import httpx_sse
@@ -26,6 +27,9 @@ FINE_NS: Final = 15 * 60_000_000_000
 """Conversations up to this long are drawn window by window, longer ones in steps of 10 s."""
 WINDOWS_A_PAGE: Final = 2_000
 REACH_NS: Final = 20_000_000_000
+LIST: Final = "/v1/conversations"
+NO_SUCH: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+"""What the API says of an id that it does not know, or that cannot be one."""
 T = TypeVar("T")
 
 
@@ -119,15 +123,21 @@ class ApiClient:
         cursor: str | None = None
         while True:
             query = {"state": "live", "limit": 200, "cursor": cursor}
-            page = await self._get("/v1/conversations", _Conversations, query)
+            page = await self._get(LIST, _Conversations, query)
             found += [_call(item) for item in page.items]
             cursor = page.next
             if cursor is None:
                 return found
 
+    async def ended(self, limit: int) -> list[Conversation]:
+        """The newest conversations that are over."""
+        query = {"state": "ended", "limit": limit}
+        page = await self._get(LIST, _Conversations, query)
+        return [_call(item) for item in page.items]
+
     async def conversation(self, conversation: str) -> Conversation:
         """One conversation, running or not."""
-        return _call(await self._get(f"/v1/conversations/{conversation}", _Conversation))
+        return _call(await self._get(_path(conversation), _Conversation))
 
     async def moments(self, call: Conversation) -> dict[str, list[Moment]]:
         """The whole timeline of `call` by participant, in steps that a chart can draw."""
@@ -136,7 +146,7 @@ class ApiClient:
             default=call.started_ns,
         )
         fine = newest_ns - call.started_ns <= FINE_NS
-        path = f"/v1/conversations/{call.id}/scores"
+        path = f"{_path(call.id)}/scores"
         found: dict[str, list[Moment]] = defaultdict(list)
         cursor: str | None = None
         while True:
@@ -164,7 +174,7 @@ class ApiClient:
             "from": format_time(end_ns - REACH_NS),
             "to": format_time(end_ns),
         }
-        path = f"/v1/conversations/{conversation}/scores"
+        path = f"{_path(conversation)}/scores"
         page = await self._get(path, _Scores, query)
         scores = (from_json(bytes(item)) for item in page.items)
         return max(
@@ -192,12 +202,16 @@ class ApiClient:
         known = {key: value for key, value in (query or {}).items() if value is not None}
         try:
             response = await self._http.get(path, params=known)
-            if response.status_code == HTTPStatus.NOT_FOUND:
+            if path != LIST and response.status_code in NO_SUCH:
                 raise UnknownConversationError("The API knows no conversation of this id.")
             response.raise_for_status()
             return msgspec.json.decode(response.content, type=kind)
         except (httpx.HTTPError, msgspec.ValidationError) as exc:
             raise ApiUnavailableError(_away(self.url, exc)) from exc
+
+
+def _path(conversation: str) -> str:
+    return f"{LIST}/{quote(conversation, safe='')}"
 
 
 def _call(item: _Conversation) -> Conversation:

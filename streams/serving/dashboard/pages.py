@@ -33,20 +33,36 @@ from streams.serving.dashboard.rows import (
 
 TICK_S: Final = 1.0
 MS_NS: Final = 1_000_000
+SECOND_NS: Final = 1_000_000_000
 HEAD: Final = (
     '<link rel="stylesheet" href="/assets/pages.css"><script src="/assets/charts.js"></script>'
 )
-COLUMNS: Final = [
-    {"name": name, "label": label, "field": name, "align": "left"}
-    for name, label in (
-        ("call", "Conversation"),
-        ("who", "Participant"),
-        ("distress", "Distress now"),
-        ("says", "Reads as"),
-        ("rests", "Rests on"),
-        ("since", "Since"),
-    )
-]
+
+
+def _columns(*named: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "label": label, "field": name, "align": "left"} for name, label in named]
+
+
+COLUMNS: Final = _columns(
+    ("call", "Conversation"),
+    ("who", "Participant"),
+    ("distress", "Distress now"),
+    ("says", "Reads as"),
+    ("rests", "Rests on"),
+    ("since", "Since"),
+)
+ENDED_COLUMNS: Final = _columns(
+    ("call", "Conversation"), ("since", "Began"), ("ended", "Ended"), ("length", "Lasted")
+)
+ENDED_BODY: Final = """
+<q-tr :props="props" :data-ended="props.row.key">
+  <q-td><a class="quiet id" :href="props.row.link">{{ props.row.key }}</a>
+    <div class="small">{{ props.row.queue }}</div></q-td>
+  <q-td>{{ new Date(props.row.since).toLocaleTimeString([], {timeStyle: 'short'}) }}</q-td>
+  <q-td>{{ new Date(props.row.ended).toLocaleTimeString([], {timeStyle: 'short'}) }}</q-td>
+  <q-td>{{ props.row.length }}</q-td>
+</q-tr>
+"""
 BODY: Final = """
 <q-tr :props="props" :class="props.row.first ? 'first' : 'later'" :data-key="props.row.key">
   <q-td><template v-if="props.row.first">
@@ -110,6 +126,10 @@ def live_page(board: Board) -> None:
         calls.props("flat hide-bottom")
         calls.add_slot("body", BODY)
         empty = ui.html(sanitize=False).classes("card empty")
+        ended_title = _heading(2, words.ENDED)
+        ended = ui.table(columns=ENDED_COLUMNS, rows=[], row_key="key", pagination=0)
+        ended.classes("calls").props("flat hide-bottom")
+        ended.add_slot("body", ENDED_BODY)
         ui.label(words.CAVEAT).classes("caveat")
 
     shown: list[Any] = [None]
@@ -117,11 +137,15 @@ def live_page(board: Board) -> None:
     def show() -> None:
         blocks = table(board.running(), time.time_ns())
         rows = [row for block in blocks for row in _rows(block)]
-        now = (rows, board.trouble, board.loaded)
+        over = [_ended_row(call) for call in board.recent]
+        now = (rows, over, board.trouble, board.loaded)
         if now == shown[0]:
             return
         shown[0] = now
         calls.rows = rows
+        ended.rows = over
+        ended.set_visibility(bool(over))
+        ended_title.set_visibility(bool(over))
         calls.set_visibility(bool(rows))
         empty.set_visibility(not rows)
         empty.set_content(words.NO_CALLS if board.loaded else words.CONNECTING)
@@ -299,6 +323,19 @@ def _rows(block: ConversationRow) -> list[dict[str, Any]]:
     ]
 
 
+def _ended_row(call: Conversation) -> dict[str, Any]:
+    """The table's row of a conversation that is over."""
+    ended_ns = call.ended_ns or call.started_ns
+    return {
+        "key": call.id,
+        "link": f"/conversations/{quote(call.id)}",
+        "queue": " · ".join(filter(None, map(words.known, (call.queue, call.language)))),
+        "since": call.started_ns // MS_NS,
+        "ended": ended_ns // MS_NS,
+        "length": words.duration((ended_ns - call.started_ns) / SECOND_NS),
+    }
+
+
 def _heading(level: int, text: str) -> ui.label:
     return ui.label(text).classes(f"h{level}").props(f"role=heading aria-level={level}")
 
@@ -341,7 +378,7 @@ def _facts(call: Conversation, zone: tzinfo) -> str:
 
 
 def _clock(at_ns: int, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(at_ns // 1_000_000_000, zone).strftime("%H:%M:%S")
+    return datetime.fromtimestamp(at_ns // SECOND_NS, zone).strftime("%H:%M:%S")
 
 
 async def _browser_zone() -> tzinfo:

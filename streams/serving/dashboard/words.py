@@ -43,6 +43,7 @@ NOT_ANALYSED: Final = "not analysed"
 WAITING: Final = "waiting for the first score"
 
 LIVE: Final = "Live calls"
+ENDED: Final = "Ended lately"
 CONNECTED: Final = "connected"
 AWAY: Final = "API away"
 WAITS: Final = "What is shown may be old; this page goes on by itself."
@@ -91,7 +92,7 @@ def window_facts(score: WindowScore) -> list[tuple[str, str]]:
             f"{among} (holds the listeners' word {percent(decision.coverage)} of the time)",
         ),
         ("distress", f"{percent(score.distress.probability)} in this window"),
-        ("vacuity", f"{score.vacuity:.2f} (1 where nothing supports any label)"),
+        ("vacuity", f"{score.vacuity:.2f} (1: nothing supports a label)"),
     ]
     if sum(report.present for report in score.modalities.values()) > 1:
         verb = next(verb for limit, verb in CONFLICT if score.conflict <= limit)
