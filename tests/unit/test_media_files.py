@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -87,6 +88,44 @@ def test_blocks_stand_on_one_grid_without_overlap(tmp_path: Path) -> None:
         assert block.first_sample == position
         position += len(block.samples)
     assert abs(position * SAMPLE_NS - SECOND_NS) <= 2 * SAMPLE_NS
+
+
+def test_sound_that_the_file_does_not_hold_is_a_gap_and_not_a_shift(tmp_path: Path) -> None:
+    path = tmp_path / "hole.mkv"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("pcm_s16le", rate=RATE_HZ, layout="mono")
+        for second in (0, 1, 4):
+            samples = (tone(1.0, RATE_HZ)[None] * 32_767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, "s16", "mono")
+            frame.rate, frame.pts = RATE_HZ, second * RATE_HZ
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    media = MediaFile.open(path, pytest.fail)
+    held = np.zeros(5 * RATE_HZ, bool)
+    for block in media.blocks(media.sound[0], pytest.fail):
+        held[block.first_sample : block.first_sample + len(block.samples)] = True
+    assert held.reshape(5, RATE_HZ).mean(axis=1) == pytest.approx([1, 1, 0, 0, 1], abs=0.01)
+
+
+def test_a_track_that_does_not_decode_is_named_and_left_out(tmp_path: Path) -> None:
+    whole = write_pictures(tmp_path / "whole.mkv", "mpeg4", seconds=1.0, sound_rate_hz=16_000)
+    with av.open(str(whole)) as given, av.open(str(tmp_path / "odd.mkv"), "w") as output:
+        copies = [output.add_stream_from_template(stream) for stream in given.streams]
+        for packet in given.demux():
+            if packet.dts is None:
+                continue
+            kind, stream = packet.stream.type, copies[packet.stream.index]
+            if kind == "video":
+                broken = av.Packet(b"\0" * 64)
+                broken.pts, broken.dts, broken.time_base = packet.pts, packet.dts, packet.time_base
+                packet = broken  # noqa: PLW2901 - the same packet with nothing in it
+            packet.stream = stream
+            output.mux(packet)
+    warnings: list[str] = []
+    media = MediaFile.open(tmp_path / "odd.mkv", warnings.append)
+    assert (len(media.sound), len(media.pictures)) == (1, 0)
+    (line,) = warnings
+    assert "video track 1 does not decode" in line
 
 
 def test_a_truncated_recording_gives_what_is_left_and_says_so(tmp_path: Path) -> None:
