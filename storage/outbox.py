@@ -137,12 +137,20 @@ async def append_to_feed(
 
 
 async def _forget(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+    """Delete deliveries, and the rows whose last delivery that was.
+
+    The rows are locked first: of two sinks that finish the same row at once, the second
+    must see that the first is gone, or neither would delete it.
+    """
+    ids = sorted({message.id for message in messages})
+    await connection.execute(
+        select(outbox.c.id).where(outbox.c.id.in_(ids)).order_by(outbox.c.id).with_for_update()
+    )
     for sink in {message.sink for message in messages}:
-        ids = [message.id for message in messages if message.sink == sink]
+        of_sink = [message.id for message in messages if message.sink == sink]
         await connection.execute(
-            delete(deliveries).where(deliveries.c.sink == sink, deliveries.c.outbox_id.in_(ids))
+            delete(deliveries).where(deliveries.c.sink == sink, deliveries.c.outbox_id.in_(of_sink))
         )
-    ids = [message.id for message in messages]
     await connection.execute(
         delete(outbox).where(
             outbox.c.id.in_(ids), ~exists().where(deliveries.c.outbox_id == outbox.c.id)

@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 REPEAT_AFTER_S: Final = 10.0
 REMEMBERED: Final = 1_000
-FOREIGN_LOGGERS: Final = ("aiokafka", "faust", "mode", "kafka")
+FOREIGN_LOGGERS: Final = ("aiokafka", "alembic", "faust", "kafka", "mode")
 
 
 class RateLimit(logging.Filter):

@@ -11,12 +11,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import from_json
+from storage import outbox as outbox_rows
 from storage.aggregates import read_aggregates
 from storage.cache import MemoryCache
-from storage.engine import open_engine, snapshot
+from storage.engine import open_engine, snapshot, transaction
 from storage.errors import StoreUnavailableError
 from storage.feed import StoredFeed
-from storage.outbox import relay_lock, still_held
+from storage.outbox import delivered, pending, relay_lock, still_held
 from storage.results import ResultStore
 from storage.schema import deliveries, outbox
 from storage.upgrade import upgrade
@@ -200,6 +201,24 @@ async def test_a_running_relay_delivers_everything(engine: AsyncEngine) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert len(kafka.records) == 60
+
+
+async def test_sinks_that_finish_a_row_at_once_leave_nothing_of_it(postgres_url: str) -> None:
+    """Neither transaction sees what the other has not committed yet."""
+    engine = open_engine(postgres_url)
+    await upgrade(engine)
+    await fill(engine, 3)
+    relay = Relay(engine, MemoryCache(), FakeKafka())
+    await relay.serve("kafka")
+    to_cache = await pending(engine, "cache", now_ns=0, limit=10)
+    to_feed = await pending(engine, "feed", now_ns=0, limit=10)
+    async with transaction(engine) as first:
+        await outbox_rows._forget(first, to_cache)
+        second = asyncio.create_task(delivered(engine, to_feed))
+        await asyncio.wait({second}, timeout=0.5)
+    await second
+    assert await left(engine) == (0, 0)
+    await engine.dispose()
 
 
 async def test_one_relay_is_active_and_the_next_takes_over_when_it_is_gone(
