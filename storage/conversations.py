@@ -300,10 +300,13 @@ async def _scores_at(
         return {}
 
     def at(table: Table) -> Select[Any]:
+        columns = (table.c.conversation, table.c.participant, table.c.start_ns)
         return select(table).where(
             table.c.tenant == tenant,
             table.c.run == LIVE_RUN,
-            tuple_(table.c.conversation, table.c.participant, table.c.start_ns).in_(list(keys)),
+            tuple_(*columns).in_(list(keys)),
+            # the same once more, column by column: SQLite looks up no tuples in an index
+            *(column.in_({key[place] for key in keys}) for place, column in enumerate(columns)),
         )
 
     evidence: dict[tuple[str, str, int], list[Row]] = defaultdict(list)

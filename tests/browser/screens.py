@@ -57,6 +57,7 @@ async def picture(page: Page, path: Path) -> None:
     """Save the top of the page, with nothing under the mouse."""
     await page.mouse.move(0, 0)
     await page.evaluate("scrollTo(0, 0)")
+    await page.wait_for_timeout(400)  # what the mouse had opened fades out
     await page.screenshot(path=path, animations="disabled", scale="css")
 
 
