@@ -132,3 +132,23 @@ async def test_an_api_that_comes_back_is_followed_from_where_it_stopped(
         await backend.score([distressed(0, 0.8)])
         async with backend.serving(port):
             await until(lambda: "c-1" in board.calls)
+
+
+async def test_a_long_conversation_is_drawn_in_steps_and_goes_on_window_by_window(
+    backend: Backend,
+) -> None:
+    await backend.score([distressed(n, 0.2) for n in range(0, 16 * 60, 5)])
+    async with backend.serving() as url, following(url) as board:
+        await until(lambda: board.loaded)
+        timeline = await board.timeline("c-1")
+        drawn = timeline.drawn("p-1").smoothed
+        assert len(drawn) == 16 * 6
+        assert {value for _, value in drawn} == {20.0}
+        timeline.take(distressed(16 * 60 + 20, 0.9))
+        assert timeline.drawn("p-1").smoothed[:-1] == drawn
+        async with ApiClient(url) as client:
+            end_ns = START_NS + 103 * SECOND_NS
+            found = await client.score_at("c-1", "p-1", end_ns)
+            assert found is not None
+            assert found.end_ns == end_ns
+            assert await client.score_at("c-1", "p-1", START_NS) is None

@@ -11,6 +11,7 @@ from inference.contract import to_json
 from storage.cache import LiveMessage, MemoryCache
 from storage.errors import StoreUnavailableError
 from storage.feed import FeedEvent
+from streams.serving import live
 from streams.serving.live import PAGE, Filter, LiveFeed
 from tests.scores import distressed
 
@@ -216,3 +217,46 @@ async def test_a_stream_ends_when_the_feed_closes_or_sql_is_away() -> None:
         async with listen(feed) as refused:
             assert [frame async for frame in refused] == []
         assert feed.listeners == 0
+
+
+async def test_an_outage_of_sql_delays_events_and_loses_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "RETRY_S", 0.01)
+    stored = Stored()
+    async with reading(stored) as (feed, bell), listen(feed) as stream:
+        await take(stream, 1)
+        stored.away = True
+        stored.add()
+        await bell.ring()
+        await bell.provisional("c-2")
+        [provisional] = await take(stream, 1)
+        assert provisional["event"] == "provisional"
+        stored.away = False
+        [event] = await take(stream, 1)
+    assert event["id"] == "1"
+
+
+async def test_signals_that_are_away_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "RETRY_S", 0.01)
+    payload = to_json(distressed(0))
+
+    class Flaky:
+        asked = 0
+
+        async def listen(self) -> AsyncIterator[LiveMessage]:
+            self.asked += 1
+            if self.asked < 3:
+                raise StoreUnavailableError("away")
+            while True:
+                yield LiveMessage("provisional", "acme", "c-1", payload)
+                await asyncio.sleep(0.01)
+
+    feed = LiveFeed(Stored(), queue_of, tenant="acme", signals=Flaky())
+    async with listen(feed) as stream:
+        await take(stream, 1)
+        task = asyncio.create_task(feed.run())
+        [event] = await take(stream, 1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert event["event"] == "provisional"
