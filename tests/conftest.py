@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -83,8 +84,10 @@ async def postgres_url() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def redis_url() -> AsyncIterator[str]:
-    """URL of a Redis database that was empty when the test began. It is flushed."""
-    url = service("redis")
+    """URL of a Redis database of this process, empty when the test begins. It is flushed."""
+    server = urlsplit(service("redis"))
+    number = 1 + os.getpid() % 15  # two runs at once seldom meet
+    url = server._replace(path=f"/{number}").geturl()
     async with redis.from_url(url) as client:
         await client.flushdb()
         yield url
