@@ -1,0 +1,71 @@
+# `make` lists the targets. Everything they need is installed into .venv and .services.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVICES := $(PYTHON) tests/services/services.py
+LOCK := uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes \
+	--no-emit-index-url --no-header --quiet -p 3.11
+COVERED := streams/windows inference/fusion storage
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench services-up services-down lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+demo: $(VENV)/installed ## play the bundled call on http://127.0.0.1:8080
+	@$(BIN)/affectstream demo
+
+test: $(VENV)/installed $(VENV)/browser ## run every test, on real Kafka, PostgreSQL and Redis
+	@started=; test -e .services/state.json || started=yes; \
+	$(SERVICES) up || echo "make: without services, only the unit and law tests can run"; \
+	trap 'test -z "$$started" || $(SERVICES) down' EXIT; \
+	$(BIN)/pytest --cov --cov-branch --cov-report= $(PYTEST) && \
+	for part in $(COVERED); do \
+		$(BIN)/coverage report --include "$$part/*" --skip-covered --fail-under 95 || exit 1; \
+	done
+
+check: $(VENV)/installed ## lint, types, imports, spelling, lock
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/typos
+	@cp requirements.lock $(VENV)/checked.lock && $(BIN)/$(LOCK) -o $(VENV)/checked.lock && \
+		diff -q requirements.lock $(VENV)/checked.lock || { echo "run: make lock"; exit 1; }
+	@! grep -nE 'https?://' requirements.lock
+
+bench: $(VENV)/installed ## measure speed and memory, as ratios against a baseline
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+services-up: ## start Kafka, PostgreSQL and Redis for the tests
+	@$(SERVICES) up
+
+services-down: ## end those that services-up started
+	@$(SERVICES) down
+
+lock: | $(BIN)/uv ## resolve pyproject.toml into requirements.lock
+	@$(BIN)/$(LOCK) -o requirements.lock
+
+$(BIN)/uv:
+	@$(MAKE) --no-print-directory $(VENV)/installed
+
+# One pip call: installed one after the other, the packages break each other's click.
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "make: on Debian, install python3-venv"; exit 1; }
+	@echo "make: installing into $(VENV); the first time takes some minutes"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Browser tests drive Debian's Chromium; elsewhere they use one that is there, or are skipped.
+$(VENV)/browser: $(VENV)/installed
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get -o DPkg::Lock::Timeout=120 -qq update && DEBIAN_FRONTEND=noninteractive \
+		apt-get -o DPkg::Lock::Timeout=120 -qq -y install --no-install-recommends \
+		chromium fonts-dejavu-core >/dev/null; }
+	@touch $@
