@@ -30,6 +30,7 @@ for group in (topics, db, cache, train, evaluate, third_party):
 
 COMMANDS: Final = (
     # (app, path of the function, name): one line a command
+    (app, "streams.cli.demo:demo", "demo"),
     (app, "streams.cli.score:score", "score"),
     (app, "streams.cli.ingest:ingest", "ingest"),
     (app, "streams.cli.worker:worker", "worker"),

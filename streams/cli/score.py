@@ -2,17 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from inference.labels import Modality
-from inference.score import ModalityReport, WindowScore
 from streams.ingest.errors import OptionError
 from streams.ingest.options import MediaOptions
-
-BAR: Final = 10
 
 
 def score(
@@ -31,6 +27,7 @@ def score(
     """
     from inference.contract import to_json
     from storage.values import LIVE_RUN
+    from streams.cli._lines import score_line
     from streams.cli._scoring import gate_maker, open_aligner, open_scorer
     from streams.cli._start import read_settings
     from streams.ingest.publisher import PublishStats, permitted
@@ -61,31 +58,6 @@ def score(
             if json:
                 print(to_json(item).decode(), flush=True)  # noqa: T201 - the command's result
             else:
-                results.print(_line(item, source.start_ns))
+                results.print(score_line(item, source.start_ns))
         if not count:
             warn(f"{source.media.path}: no scores: policy {settings.policy} permits none of it")
-
-
-def _line(score: WindowScore, zero_ns: int) -> str:
-    """One window for a person."""
-    begin_s, end_s = ((at - zero_ns) / 1e9 for at in (score.start_ns, score.end_ns))
-    said = score.decision.label or "not sure"
-    share = score.distress.probability if score.distress else None
-    full = round((share or 0) * BAR)
-    distress = "  --" if share is None else f"{share:.2f}"
-    rests = ", ".join(
-        f"{name} {report.weight:.0%}"
-        if report.weight is not None
-        else f"no {name} ({report.reason})"
-        for name, report in score.modalities.items()
-    )
-    return (
-        f"{begin_s:6.1f}-{end_s:5.1f} s  {score.participant:<10} distress {distress} "
-        f"{'█' * full}{'·' * (BAR - full)}  {said:<9} [dim]{rests}[/]"
-    )
-
-
-def _rests_on(modality: Modality, report: ModalityReport) -> str:
-    if report.weight is None:
-        return f"no {modality}: {report.reason}"
-    return f"{modality} {report.weight:.0%}"
