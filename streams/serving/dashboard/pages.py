@@ -217,10 +217,12 @@ class ParticipantCard:
                 self._meter = ui.html(sanitize=False)
                 self._feeling = ui.label().classes("says")
                 self._remarks = ui.label().classes("small")
-            self._chart = ui.echart(AXES, on_point_click=self._pick).classes("chart")
-            with ui.element("div").classes("key small"):
-                ui.label(words.UNSURE_BAND).classes("unsure")
-                ui.label(words.NOTHING_BAND).classes("nothing")
+            self._course = ui.element("div")
+            with self._course:
+                self._chart = ui.echart(AXES, on_point_click=self._pick).classes("chart")
+                with ui.element("div").classes("key small"):
+                    ui.label(words.UNSURE_BAND).classes("unsure")
+                    ui.label(words.NOTHING_BAND).classes("nothing")
             self._beneath = ui.element("div").classes("beneath")
 
     def show(self, timeline: Timeline) -> None:
@@ -229,6 +231,7 @@ class ParticipantCard:
         row = participant_row(self._conversation, standing, time.time_ns())
         self._title.set_text(row.name)
         self._meter.set_content(_meter(row))
+        self._course.set_visibility(standing.latest is not None)
         self._feeling.set_text(row.feeling)
         self._feeling.classes(replace=f"says {row.state}")
         self._remarks.set_text(" · ".join(part for part in (row.detail, *row.remarks) if part))

@@ -156,7 +156,7 @@ def conversation_row(call: Conversation, now_ns: int) -> ConversationRow:
 def participant_row(conversation: str, standing: Standing, now_ns: int) -> ParticipantRow:
     """The line of one participant, for every kind of score."""
     latest = standing.latest
-    name = f"{words.ROLE[standing.role]} {standing.participant}"
+    name = words.full_name(standing.role, standing.participant)
     key = f"{conversation}/{standing.participant}"
     if latest is None:
         return ParticipantRow(

@@ -102,7 +102,7 @@ def participant_timeline(
     """
     readable = [one for one in moments if one.emotions]
     strongest = strongest_emotions(readable)
-    title = f"{words.ROLE[role]} {participant}"
+    title = words.full_name(role, participant)
     return ParticipantTimeline(
         participant=participant,
         title=title,

@@ -40,7 +40,7 @@ NOT_SURE: Final = "not sure"
 NO_VOICE: Final = "no voice"
 NOTHING_TO_READ: Final = "nothing to read"
 NOT_ANALYSED: Final = "not analysed"
-WAITING: Final = "waiting for the first score"
+WAITING: Final = "no score yet"
 
 LIVE: Final = "Live calls"
 ENDED: Final = "Ended lately"
@@ -89,7 +89,7 @@ def window_facts(score: WindowScore) -> list[tuple[str, str]]:
         ("reads as", label),
         (
             "one of",
-            f"{among} (holds the listeners' word {percent(decision.coverage)} of the time)",
+            f"{among} (together {percent(decision.coverage)} of the estimate or more)",
         ),
         ("distress", f"{percent(score.distress.probability)} in this window"),
         ("vacuity", f"{score.vacuity:.2f} (1: nothing supports a label)"),
@@ -116,3 +116,8 @@ def duration(seconds: float) -> str:
     if minutes < 60:  # noqa: PLR2004 - minutes of an hour
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def full_name(role: Role, participant: str) -> str:
+    """Role and id, said once where they are the same."""
+    return ROLE[role] if participant == role else f"{ROLE[role]} {participant}"
