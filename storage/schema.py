@@ -1,6 +1,6 @@
 """The tables. Times are event time in integer nanoseconds; keys begin with the tenant.
 
-Sums are integers of `SCALE`-ths: scores are rounded to four decimals, so a recount of the
+Sums are integers of ten-thousandths (`SCALE`): scores are rounded to four decimals, so a recount of the
 scores gives exactly the stored sums, in any order.
 """
 
@@ -149,7 +149,7 @@ rollups: Final = Table(
     *(Column(f"{modality}_present", BigInteger, nullable=False) for modality in MODALITIES),
     *(Column(f"{emotion}_sum", BigInteger, nullable=False) for emotion in EMOTIONS),
 )
-"""Per participant and minute of window start: counts, and sums in `SCALE`-ths."""
+"""Per participant and minute of window start: counts, and sums times `SCALE`."""
 
 outbox: Final = Table(
     "outbox",
