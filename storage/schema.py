@@ -1,7 +1,7 @@
 """The tables. Times are event time in integer nanoseconds; keys begin with the tenant.
 
-Sums are integers of ten-thousandths (`SCALE`): scores are rounded to four decimals, so a recount of the
-scores gives exactly the stored sums, in any order.
+Sums are integers of ten-thousandths (`SCALE`): scores are rounded to four decimals, so a
+recount of the scores gives exactly the stored sums, in any order.
 """
 
 from typing import Final

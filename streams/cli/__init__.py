@@ -34,6 +34,7 @@ COMMANDS: Final = (
     (app, "streams.cli.score:score", "score"),
     (app, "streams.cli.ingest:ingest", "ingest"),
     (app, "streams.cli.worker:worker", "worker"),
+    (app, "streams.cli.doctor:doctor", "doctor"),
     (app, "streams.cli.config:config", "config"),
     (topics, "streams.cli.topics_create:create", "create"),
     (db, "streams.cli.db_upgrade:upgrade", "upgrade"),

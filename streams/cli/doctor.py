@@ -1,0 +1,141 @@
+"""`affectstream doctor`: what is missing, and what to do."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from rich.console import Console
+
+from inference.errors import AffectstreamError
+from streams.settings import Settings
+
+CLOCK_LIMIT_S: Final = 1.0
+ANSWER_S: Final = 60.0
+Probe = Callable[[Settings], Awaitable[str]]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check found."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+class ClockError(AffectstreamError):
+    """Two machines disagree about the time."""
+
+
+class SchemaError(AffectstreamError):
+    """The database is not at the schema of this version."""
+
+
+def doctor(*, json: bool = False) -> int:
+    """Check broker, topics, database, cache, clock and models; exits with 1 if one fails.
+
+    Example: `affectstream doctor`
+
+    Args:
+        json: print one object a check, for programs.
+    """
+    from streams.cli._start import read_settings
+
+    findings = asyncio.run(_examine(read_settings()))
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in findings:
+        if json:
+            print(msgspec.json.encode(finding).decode())  # noqa: T201 - the command's result
+        else:
+            mark = "[green]ok[/]    " if finding.ok else "[red]failed[/]"
+            console.print(f"{mark} [bold]{finding.check:<9}[/]", end=" ")
+            console.print(finding.detail, markup=False)
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    probes: dict[str, Probe] = {
+        "topics": _topics,
+        "database": _database,
+        "clock": _clock,
+        "cache": _cache,
+        "models": _models,
+    }
+    return [await _ask(name, probe, settings) for name, probe in probes.items()]
+
+
+async def _ask(name: str, probe: Probe, settings: Settings) -> Finding:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return Finding(name, ok=True, detail=await probe(settings))
+    except TimeoutError:
+        return Finding(name, ok=False, detail=f"no answer within {ANSWER_S:.0f} s")
+    except AffectstreamError as exc:
+        return Finding(name, ok=False, detail=str(exc))
+
+
+async def _topics(settings: Settings) -> str:
+    from streams import topics
+    from streams.kafka_admin import check_topics
+
+    await asyncio.to_thread(check_topics, settings.kafka, partitions=settings.partitions)
+    return (
+        f"{settings.kafka} answers; all {len(topics.ALL)} topics are there, each with "
+        f"{settings.partitions} partitions"
+    )
+
+
+async def _database(settings: Settings) -> str:
+    from storage.engine import open_engine
+    from storage.upgrade import newest_revision, revision
+
+    engine = open_engine(settings.database_url.get_secret_value())
+    try:
+        found, wanted = await revision(engine), newest_revision()
+    finally:
+        await engine.dispose()
+    if found != wanted:
+        raise SchemaError(
+            f"the schema is at {found or 'nothing'}, this version wants {wanted}: run "
+            "`affectstream db upgrade`"
+        )
+    return f"{engine.dialect.name} answers; the schema is at {found}"
+
+
+async def _clock(settings: Settings) -> str:
+    from storage.engine import open_engine
+    from storage.upgrade import server_time_ns
+
+    engine = open_engine(settings.database_url.get_secret_value())
+    try:
+        before_ns = time.time_ns()
+        theirs_ns = await server_time_ns(engine)
+        ours_ns = (before_ns + time.time_ns()) // 2
+    finally:
+        await engine.dispose()
+    apart_s = abs(theirs_ns - ours_ns) / 1e9
+    if apart_s > CLOCK_LIMIT_S:
+        raise ClockError(
+            f"this machine and the database are {apart_s:.1f} s apart: synchronise both with NTP; "
+            "event times more than 60 s ahead of the broker are refused"
+        )
+    return f"this machine and the database are {apart_s * 1e3:.0f} ms apart"
+
+
+async def _cache(settings: Settings) -> str:
+    from storage.cache import open_shared_cache
+
+    cache = open_shared_cache(settings.cache_url.get_secret_value())
+    try:
+        await cache.check()
+    finally:
+        await cache.close()
+    return "Redis answers"
+
+
+async def _models(settings: Settings) -> str:
+    from streams.cli._scoring import open_scorer
+
+    scorer = await asyncio.to_thread(open_scorer, settings)
+    return f"profile {settings.profile}: {scorer.versions.calibration}"
