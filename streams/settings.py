@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -38,6 +39,23 @@ class Profile(StrEnum):
     DEFAULT = "default"
     RESEARCH = "research"
     """Weights whose data forbids commercial use. Must be chosen by name."""
+
+
+_NOT_SETTINGS = ("affectstream_test_", "affectstream_shared")
+"""Variables of the test suite."""
+
+
+class _StrictEnvironment(EnvSettingsSource):
+    """Hands on variables that name no setting, so that a misspelt one is refused."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Values of known variables, and whatever else begins with our prefix."""
+        values = super().__call__()
+        prefix = PREFIX.lower()
+        for name, value in self.env_vars.items():
+            if name.startswith(prefix) and not name.startswith(_NOT_SETTINGS):
+                values.setdefault(name.removeprefix(prefix), value)
+        return values
 
 
 class Settings(BaseSettings):
@@ -128,12 +146,16 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours is stricter
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return (
+            init_settings,
+            _StrictEnvironment(settings_cls),
+            TomlConfigSettingsSource(settings_cls),
+        )
 
 
 def load(**overrides: Any) -> Settings:

@@ -1,0 +1,87 @@
+"""What scripts rely on: exit codes, streams, and help with an example for every command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.cli import COMMANDS
+
+TREE = Path(__file__).parents[2]
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "streams.cli", *arguments],
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(TREE), "COLUMNS": "100", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def name_of(parent: object, name: str) -> list[str]:
+    group = parent.name[0]  # type: ignore[attr-defined]  # a cyclopts app
+    return [name] if group == "affectstream" else [group, name]
+
+
+@pytest.mark.parametrize(
+    "command", [name_of(parent, name) for parent, _, name in COMMANDS], ids=" ".join
+)
+def test_every_command_has_help_with_an_example_that_names_it(
+    command: list[str], tmp_path: Path
+) -> None:
+    done = run(*command, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"affectstream {' '.join(command)}" in done.stdout.split("Example:")[1]
+
+
+def test_help_lists_every_command(tmp_path: Path) -> None:
+    listed = run("--help", cwd=tmp_path).stdout
+    assert all(name_of(parent, name)[0] in listed for parent, _, name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["nonsense"], {}, "nonsense"),
+        (["score", "--fps", "many", "x.wav"], {}, "fps"),
+        (["config"], {"AFFECTSTREAM_KAFKAA": "x"}, "kafkaa"),
+        (["config"], {"AFFECTSTREAM_API_PORT": "99999"}, "api_port"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_says_what_is_wrong(
+    arguments: list[str], environment: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    done = run(*arguments, cwd=tmp_path, **environment)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["score", "missing.wav", "--json"], "missing.wav: there is no such file"),
+        (["score"], "name at least one media file"),
+        (["ingest", "missing.wav"], "missing.wav: there is no such file"),
+        (["serve", "--api-host", "0.0.0.0"], "refusing to listen"),
+    ],
+)
+def test_a_failure_exits_with_1_and_one_line(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_config_hides_secrets(tmp_path: Path) -> None:
+    done = run("config", cwd=tmp_path, AFFECTSTREAM_DATABASE_URL="postgresql://u:hidden@h/d")
+    assert done.returncode == 0
+    assert "hidden" not in done.stdout + done.stderr
