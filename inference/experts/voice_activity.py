@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from inference.errors import AffectstreamError
+from inference.experts.onnx_graph import open_graph
 
 FRAME_SAMPLES: Final = 512  # 32 ms at 16 kHz
 CONTEXT_SAMPLES: Final = 64
@@ -98,13 +98,7 @@ class VoiceActivity:
     """
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # the published graph has unused initialisers
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_graph(model.read_bytes(), threads=threads)
 
     @classmethod
     def load(cls, threads: int = 1) -> "VoiceActivity":

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from inference.errors import AffectstreamError
 from inference.experts.log_mel import CLIP_SAMPLES, LogMel
+from inference.experts.onnx_graph import open_graph
 
 WEIGHTS: Final = Path(__file__).parent.parent / "weights" / "voice_encoder"
 FRAME_SAMPLES: Final = 320  # 20 ms: 50 encoder frames a second
@@ -29,14 +29,9 @@ class VoiceEncoder:
     """
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
         graph = model.read_bytes()
         self.sha256 = hashlib.sha256(graph).hexdigest()
-        self._session = onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_graph(graph, threads=threads)
         self._log_mel = LogMel()
 
     @classmethod
