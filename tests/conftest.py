@@ -23,6 +23,7 @@ GIVEN = {
     "database": "AFFECTSTREAM_TEST_DATABASE",
     "redis": "AFFECTSTREAM_TEST_REDIS",
 }
+ENDING_S = 3.0
 FOLDERS = {"unit", "laws", "integration", "e2e", "browser"}
 
 
@@ -43,8 +44,9 @@ def ending_its_tasks(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable
     async def checked(*arguments: Any, **named: Any) -> None:
         before = asyncio.all_tasks()
         await test(*arguments, **named)
-        await asyncio.sleep(0)  # tasks that were cancelled end now
-        left = {task for task in asyncio.all_tasks() - before if not task.done()}
+        left = asyncio.all_tasks() - before
+        if left:  # those that were cancelled, or whose peer just left, end now
+            _, left = await asyncio.wait(left, timeout=ENDING_S)
         assert not left, f"still running: {sorted(task.get_name() for task in left)}"
 
     return checked
