@@ -28,6 +28,11 @@ _HOLE_NS: Final = SECOND_NS // 10
 """Timestamps that jump ahead by more than this mean missing sound; below it, jitter."""
 _SHORTFALL_NS: Final = SECOND_NS // 2
 """A track that ends this long before its announced end is called truncated."""
+_LONGEST_PAUSE_NS: Final = 86_400 * SECOND_NS
+"""A timestamp further ahead is damage: it would be years of heartbeats."""
+_RATES_HZ: Final = range(1_000, 1_000_001)
+_MOST_CHANNELS: Final = 64
+"""Outside of these a header is damaged, and FFmpeg has no resampler for it."""
 
 Warn = Callable[[str], None]
 """Takes one line that a person should read."""
@@ -239,9 +244,9 @@ def _decoded(
 ) -> Iterator[av.AudioFrame | av.VideoFrame]:
     """Frames of one stream with timestamps from the file's zero.
 
-    Damaged packets are skipped; `warn` hears once how many, and if the stream ends early.
+    What is damaged is skipped; `warn` hears once how much, and if the stream ends early.
     """
-    damaged = end_ns = 0
+    damaged = end_ns = last_ns = 0
     with _opened(path) as container:
         stream = container.streams.get({kind: index})[0]
         if isinstance(stream, av.VideoStream):
@@ -256,8 +261,13 @@ def _decoded(
                 continue
             end_ns = max(end_ns, _end_ns(packet, zero))
             for frame in frames:
-                if isinstance(frame, av.AudioFrame | av.VideoFrame):
-                    yield _from_zero(frame, zero)
+                timed = _from_zero(frame, zero)
+                at_ns = _time_ns(timed, last_ns)
+                if at_ns - last_ns > _LONGEST_PAUSE_NS or not _plausible(timed):
+                    damaged += 1
+                    continue
+                last_ns = at_ns
+                yield timed
         announced_ns = int((stream.duration or 0) * (stream.time_base or 0) * SECOND_NS)
     if warn is None:
         return
@@ -268,7 +278,7 @@ def _decoded(
             f"{announced_ns / SECOND_NS:.1f} s that it announces; what decoded is used"
         )
     elif damaged:
-        warn(f"{path}: {track} has {damaged} damaged packets; what decoded is used")
+        warn(f"{path}: {track} has {damaged} damaged pieces; what decoded is used")
 
 
 def _from_zero(frame: AnyFrame, zero: Fraction) -> AnyFrame:
@@ -276,6 +286,13 @@ def _from_zero(frame: AnyFrame, zero: Fraction) -> AnyFrame:
     if frame.pts is not None and frame.time_base is not None:
         frame.pts -= round(zero / frame.time_base)
     return frame
+
+
+def _plausible(frame: av.AudioFrame | av.VideoFrame) -> bool:
+    """Whether what the header says of `frame` can be true."""
+    return isinstance(frame, av.VideoFrame) or (
+        frame.sample_rate in _RATES_HZ and len(frame.layout.channels) <= _MOST_CHANNELS
+    )
 
 
 def _until_broken(packets: Iterator[AnyPacket]) -> Iterator[AnyPacket]:
