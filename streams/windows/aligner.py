@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final, Protocol
 
 from inference.labels import Modality
@@ -38,8 +39,10 @@ class Gate(Protocol):
         """Take a fact; it is true from the event's own time."""
         ...
 
-    def permitted(self, participant: str, modality: Modality, at_ns: int) -> bool:
-        """Whether this modality of this participant may be analysed at that event time."""
+    def permitted_throughout(
+        self, participant: str, modality: Modality, start_ns: int, end_ns: int
+    ) -> bool:
+        """Whether this modality of this participant may be analysed all through the stretch."""
         ...
 
 
@@ -530,18 +533,16 @@ class Aligner:
         given_up: frozenset[Track],
         *,
         final: bool,
-        partial: bool = False,
+        early: bool = False,
     ) -> WindowDraft | None:
         return participant.draft(
             conversation.key.tenant,
             conversation.key.conversation,
             end_ns,
             given_up=given_up,
-            permitted=lambda modality, at_ns: conversation.gate.permitted(
-                participant.id, modality, at_ns
-            ),
+            permitted=partial(conversation.gate.permitted_throughout, participant.id),
             final=final,
-            partial=partial,
+            partial=early,
         )
 
     def _close(
@@ -555,18 +556,16 @@ class Aligner:
     ) -> Closing | None:
         drafts: list[WindowDraft] = []
         closed_until_ns = participant.passed_ns
-        for end_ns, given_up, partial in participant.final_windows(
+        for end_ns, given_up, early in participant.final_windows(
             control_until_ns=control_until_ns,
             clock_ns=clock_ns,
             rows=self._track_rows,
             timing=self._timing,
-            permitted=lambda modality, at_ns: conversation.gate.permitted(
-                participant.id, modality, at_ns
-            ),
+            permitted=partial(conversation.gate.permitted_throughout, participant.id),
             hurry=hurry,
         ):
             draft = self._draft(
-                conversation, participant, end_ns, given_up, final=True, partial=partial
+                conversation, participant, end_ns, given_up, final=True, early=early
             )
             closed_until_ns = end_ns
             if draft is not None:

@@ -87,8 +87,8 @@ class WindowDraft:
     partial: bool = False
 
 
-Permission = Callable[[Modality, int], bool]
-"""Whether policy permits a modality of this participant at an event time."""
+Permission = Callable[[Modality, int, int], bool]
+"""Whether policy permits a modality of this participant throughout `[start_ns, end_ns)`."""
 
 
 def extent(record: MediaRecord) -> tuple[int, int]:
@@ -341,7 +341,7 @@ class Participant:
 
     def _permitted(self, modality: Modality, end_ns: int, permitted: Permission) -> bool:
         start_ns = max(end_ns - self._grid.length_ns, self.joined_ns)
-        return permitted(modality, start_ns) and permitted(modality, end_ns - 1)
+        return permitted(modality, start_ns, end_ns)
 
     def draft(
         self,
@@ -371,7 +371,7 @@ class Participant:
                 found[track] = tuple(
                     record
                     for record in self._buffers[track].between(begin_ns, end_ns)
-                    if permitted(modality, extent(record)[0])
+                    if permitted(modality, *extent(record))
                 )
         if all(reason is AbsenceReason.NOT_PERMITTED for reason in absent.values()) and len(
             absent

@@ -1,6 +1,6 @@
 """Laws of event time: which windows exist, what they hold, and when records may go."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given
@@ -28,13 +28,15 @@ class Everything:
     def apply(self, event: ControlEvent) -> None:
         pass
 
-    def permitted(self, participant: str, modality: Modality, at_ns: int) -> bool:
+    def permitted_throughout(
+        self, participant: str, modality: Modality, start_ns: int, end_ns: int
+    ) -> bool:
         return True
 
 
-def aligner() -> Aligner:
+def aligner(new_gate: Callable[[], Everything] = Everything) -> Aligner:
     return Aligner(
-        run="live", grid=GRID, timing=TIMING, look_back_ns=LOOK_BACK_NS, new_gate=Everything
+        run="live", grid=GRID, timing=TIMING, look_back_ns=LOOK_BACK_NS, new_gate=new_gate
     )
 
 
@@ -343,3 +345,34 @@ def test_what_another_worker_stored_is_not_drafted_again(call: Call) -> None:
         target.stored(closing.key, unscored(closing))
     everything = windows(call.records)
     assert drafts == everything[1:]
+
+
+class UntilWithdrawn(Everything):
+    """Consent that is withdrawn for a moment inside the call."""
+
+    def __init__(self, from_ns: int, until_ns: int) -> None:
+        self._from_ns, self._until_ns = from_ns, until_ns
+
+    def permitted_throughout(
+        self, participant: str, modality: Modality, start_ns: int, end_ns: int
+    ) -> bool:
+        return end_ns <= self._from_ns or start_ns >= self._until_ns
+
+
+@given(calls(), st.integers(0, 9_000), st.integers(1, 3_000))
+def test_no_window_that_touches_a_withdrawal_is_drafted_and_no_other_is_lost(
+    call: Call, after_ms: int, lasting_ms: int
+) -> None:
+    from_ns = call.joined_ns + after_ms * 1_000_000
+    until_ns = from_ns + lasting_ms * 1_000_000
+    target = aligner(lambda: UntilWithdrawn(from_ns, until_ns))
+    drafted: list[int] = []
+    for closing in closings(call.records, target):
+        drafted += [draft.end_ns for draft in closing.drafts]
+        target.stored(closing.key, unscored(closing))
+    expected = [
+        end_ns
+        for end_ns in GRID.overlapping(call.joined_ns, call.left_ns)
+        if end_ns <= from_ns or max(end_ns - GRID.length_ns, call.joined_ns) >= until_ns
+    ]
+    assert drafted == expected

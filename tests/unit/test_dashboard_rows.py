@@ -133,7 +133,7 @@ def test_a_window_is_told_in_words() -> None:
     )
     assert dict(words.window_facts(both)) == {
         "reads as": Emotion.ANGER,
-        "one of": f"anger, neutral (holds the listeners' word {words.percent(0.9)} of the time)",
+        "one of": f"anger, neutral (together {words.percent(0.9)} of the estimate or more)",
         "distress": f"{words.percent(0.74)} in this window",
         "vacuity": "0.20 (1: nothing supports a label)",
         "modalities": "disagree (0.30)",

@@ -28,7 +28,9 @@ class Everything:
     def apply(self, event: ControlEvent) -> None:
         pass
 
-    def permitted(self, participant: str, modality: Modality, at_ns: int) -> bool:
+    def permitted_throughout(
+        self, participant: str, modality: Modality, start_ns: int, end_ns: int
+    ) -> bool:
         return True
 
 
