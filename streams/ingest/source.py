@@ -41,6 +41,10 @@ _FASTEST_FPS: Final = 60
 _LONGEST_LANGUAGE: Final = 35
 _LONGEST_ATTRIBUTE: Final = 256
 _ID: Final = r"[A-Za-z0-9._:-]{1,128}"
+_LATEST_NS: Final = 1 << 62
+"""The year 2116: whatever is added to it still fits the 63 bits of a record's time."""
+_TALKED_OVER_NS: Final = 60 * SECOND_NS
+"""Words that end this long after the media are likely to count in other units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,11 @@ class FileSource:
         _check(options)
         media = MediaFile.open(path, warn)
         words = None if options.transcript is None else read_transcript(options.transcript)
+        if words and words[-1].end_ns - media.duration_ns > _TALKED_OVER_NS:
+            warn(
+                f"{options.transcript}: words go on until {words[-1].end_ns / SECOND_NS:.0f} s, "
+                f"the media until {media.duration_ns / SECOND_NS:.0f} s; times are in seconds"
+            )
         start_ns = options.start_ns
         if start_ns is None:
             start_ns = max(0, now_ns - (0 if live else media.duration_ns))
@@ -406,6 +415,8 @@ def _check(options: SourceOptions) -> None:
         raise OptionError(
             f"--chunk-ms {options.chunk_ms}: takes {_CHUNK_MS.start} to {_CHUNK_MS.stop - 1}"
         )
+    if options.start_ns is not None and not 0 <= options.start_ns <= _LATEST_NS:
+        raise OptionError("--start: takes a time from 1970 to 2116")
     if not 0 < options.fps <= _FASTEST_FPS:
         raise OptionError(f"--fps {float(options.fps):g}: takes more than 0, up to {_FASTEST_FPS}")
     if len(options.language) > _LONGEST_LANGUAGE:

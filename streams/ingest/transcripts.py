@@ -16,6 +16,8 @@ from typing import Annotated, Final
 import msgspec
 import pysubs2
 from msgspec import Meta
+from pysubs2.formats.subrip import SubripFormat
+from pysubs2.formats.webvtt import WebVTTFormat
 
 from inference.window import SECOND_NS
 from streams.ingest.errors import MediaError
@@ -23,7 +25,8 @@ from streams.records import MAX_TEXT_CHARS, Share
 
 _LONGEST_S: Final = Decimal(60 * 60 * 24 * 365)
 _VOICE: Final = re.compile(r"<v(?:\.[^\s>]+)*\s+([^>]+)>")
-_CUE: Final = re.compile(r"^[^\n]*-->[^\n]*$", re.MULTILINE)
+_KARAOKE: Final = re.compile(r"<[\d:.]+>")
+_ARROW: Final = "-->"
 _STM_FIELDS: Final = 5
 _STM_IGNORED: Final = "ignore_time_segment_in_scoring"
 
@@ -102,7 +105,7 @@ def _words(
 
 def _stm(text: str) -> Iterator[Words]:
     """NIST's `file channel speaker start end [<labels>] words`, `;;` comments."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or line.lstrip().startswith(";;"):
             continue
         fields = line.split(maxsplit=_STM_FIELDS)
@@ -123,7 +126,7 @@ def _stm(text: str) -> Iterator[Words]:
 
 def _jsonl(text: str) -> Iterator[Words]:
     decoder = msgspec.json.Decoder(_Line)
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -144,26 +147,40 @@ def _jsonl(text: str) -> Iterator[Words]:
 def _vtt(text: str) -> Iterator[Words]:
     if not text.startswith("WEBVTT"):
         raise _BadLineError("line 1: a WebVTT file begins with WEBVTT")
-    # pysubs2 takes identifiers and NOTE blocks for words of the cue before them
-    blocks = (block.partition("-->") for block in re.split(r"\n\s*\n", text))
-    cues = [before.rpartition("\n")[2] + "-->" + cue for before, arrow, cue in blocks if arrow]
-    return _subtitles("\n\n".join(["WEBVTT", *cues]), "vtt", text)
+    # pysubs2 takes times inside of a cue for a new cue,
+    text = _KARAOKE.sub("", text)
+    # and identifiers and NOTE blocks for words of the cue before them
+    blocks = (block.partition(_ARROW) for block in re.split(r"\n\s*\n", text))
+    cues = [before.rpartition("\n")[2] + _ARROW + cue for before, arrow, cue in blocks if arrow]
+    lines = _cue_lines(text, WebVTTFormat.TIMESTAMP, "00:01.500 --> 00:02.250")
+    return _subtitles("\n\n".join(["WEBVTT", *cues]), "vtt", lines)
 
 
 def _srt(text: str) -> Iterator[Words]:
-    return _subtitles(text, "srt", text)
+    lines = _cue_lines(text, SubripFormat.TIMESTAMP, "00:00:01,500 --> 00:00:02,250")
+    return _subtitles(text, "srt", lines)
 
 
-def _subtitles(text: str, name: str, original: str) -> Iterator[Words]:
-    """Cues as pysubs2 reads them, which passes over those that it cannot read: we do not."""
+def _cue_lines(text: str, timestamp: re.Pattern[str], example: str) -> list[int]:
+    """Numbers of the lines that tell the times of a cue.
+
+    pysubs2 takes any line with two timestamps for one, and passes over those that it
+    cannot read; we refuse what looks like one and is not.
+    """
+    numbers = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        timed = len(timestamp.findall(line)) == len(("start", "end"))
+        if (_ARROW in line) != (timed and not line.startswith("NOTE")):
+            raise _BadLineError(f"line {number}: {line.strip()!r} are no times like {example}")
+        if _ARROW in line:
+            numbers.append(number)
+    return numbers
+
+
+def _subtitles(text: str, name: str, lines: list[int]) -> Iterator[Words]:
+    """Cues as pysubs2 reads them, whose times stand on `lines` of the file."""
     cues = pysubs2.SSAFile.from_string(text, format_=name, keep_html_tags=True)
-    expected = [original.count("\n", 0, found.start()) + 1 for found in _CUE.finditer(original)]
-    if len(cues) != len(expected):
-        raise _BadLineError(
-            f"{len(cues)} of {len(expected)} cues have times that can be read "
-            f"(they stand on lines {', '.join(map(str, expected[:8]))})"
-        )
-    for line, cue in zip(expected, cues, strict=True):
+    for line, cue in zip(lines, cues, strict=True):
         voice = _VOICE.search(cue.text)
         yield _words(
             f"line {line}",

@@ -232,6 +232,8 @@ def test_the_summary_says_role_and_notice(call: Path) -> None:
         {"tenant": "a b"},
         {"language": "x" * 36},
         {"queue": "x" * 257},
+        {"start_ns": -1},
+        {"start_ns": 1 << 63},
     ],
 )
 def test_what_a_record_cannot_carry_is_refused_before_anything_is_sent(

@@ -80,7 +80,7 @@ def test_what_a_recogniser_knows_is_kept(tmp_path: Path) -> None:
         ("w.stm", "call 1 Diane 1.5\n", "line 1: 4 fields"),
         ("w.stm", "call 1 Diane one two hello\n", "line 1"),
         ("w.vtt", "hello\n", "begins with WEBVTT"),
-        ("w.vtt", "WEBVTT\n\n00:xx --> 00:02.000\nhello\n", "0 of 1 cues"),
+        ("w.vtt", "WEBVTT\n\n00:xx --> 00:02.000\nhello\n", "line 3"),
         ("w.srt", "hello there\n", "holds no words"),
     ],
 )
