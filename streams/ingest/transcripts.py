@@ -26,6 +26,7 @@ from streams.records import MAX_TEXT_CHARS, Share
 _LONGEST_S: Final = Decimal(60 * 60 * 24 * 365)
 _VOICE: Final = re.compile(r"<v(?:\.[^\s>]+)*\s+([^>]+)>")
 _KARAOKE: Final = re.compile(r"<[\d:.]+>")
+_COMMENT: Final = re.compile(r"(?<=\n\n)NOTE\b[^\n]*(?:\n[^\n]+)*")
 _ARROW: Final = "-->"
 _STM_FIELDS: Final = 5
 _STM_IGNORED: Final = "ignore_time_segment_in_scoring"
@@ -147,9 +148,9 @@ def _jsonl(text: str) -> Iterator[Words]:
 def _vtt(text: str) -> Iterator[Words]:
     if not text.startswith("WEBVTT"):
         raise _BadLineError("line 1: a WebVTT file begins with WEBVTT")
-    # pysubs2 takes times inside of a cue for a new cue,
-    text = _KARAOKE.sub("", text)
-    # and identifiers and NOTE blocks for words of the cue before them
+    # pysubs2 takes times inside of cues and comments for new cues,
+    text = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), _KARAOKE.sub("", text))
+    # and identifiers and styles for words of the cue before them
     blocks = (block.partition(_ARROW) for block in re.split(r"\n\s*\n", text))
     cues = [before.rpartition("\n")[2] + _ARROW + cue for before, arrow, cue in blocks if arrow]
     lines = _cue_lines(text, WebVTTFormat.TIMESTAMP, "00:01.500 --> 00:02.250")
@@ -170,7 +171,7 @@ def _cue_lines(text: str, timestamp: re.Pattern[str], example: str) -> list[int]
     numbers = []
     for number, line in enumerate(text.split("\n"), start=1):
         timed = len(timestamp.findall(line)) == len(("start", "end"))
-        if (_ARROW in line) != (timed and not line.startswith("NOTE")):
+        if (_ARROW in line) != timed:
             raise _BadLineError(f"line {number}: {line.strip()!r} are no times like {example}")
         if _ARROW in line:
             numbers.append(number)

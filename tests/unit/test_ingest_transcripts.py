@@ -44,7 +44,7 @@ GOOD = "1\n00:00:01,000 --> 00:00:02,000\ngood\n\n"
         ("w.srt", GOOD + "2\n00:00:05,000 --> 00:00:04,000\nbad\n", 6),
         ("w.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\ngood\n\n00:03.000 -> 00:04.000\nbad\n", 6),
         ("w.vtt", "WEBVTT\n\n00:03,000 --> 00:04,000\nbad\n", 3),
-        ("w.vtt", "WEBVTT\n\nNOTE kept\n\n00:05.000 --> 00:04.000\nbad\n", 5),
+        ("w.vtt", "WEBVTT\n\nNOTE two\nlines\n\n00:05.000 --> 00:04.000\nbad\n", 6),
     ],
 )
 def test_the_line_that_is_wrong_is_named(tmp_path: Path, name: str, text: str, line: int) -> None:
@@ -73,7 +73,7 @@ def test_times_inside_of_a_cue_are_not_new_cues(tmp_path: Path) -> None:
 def test_styles_notes_and_settings_are_no_words(tmp_path: Path) -> None:
     text = (
         "WEBVTT - a call\n\nSTYLE\n::cue {color: red}\n\n"
-        "NOTE from 00:01.000 to 00:02.000 they wait\n\n"
+        "NOTE from 00:01.000 to 00:02.000 they wait,\n00:02.000 --> 00:03.000\nand wait\n\n"
         "100:00:01.000 --> 100:00:02.000 line:0\n<v.loud Diane Doe>Hello &lt;there&gt;</v>\n"
     )
     (words,) = read_transcript(written(tmp_path, "w.vtt", text))
