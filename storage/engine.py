@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from storage.errors import StorageError, StoreUnavailableError
 
 BUSY_TIMEOUT_S: Final = 5.0
-STATEMENT_TIMEOUT_S: Final = 30.0
+STATEMENT_TIMEOUT_S: Final = 10.0
+"""A server that hangs is away after this; our statements take milliseconds."""
 _TRANSIENT_STATES: Final = ("08", "40", "53", "55P03", "57P01", "57P02", "57P03")
 """SQLSTATE classes of lost connections, serialisation failures and deadlocks, exhausted
 resources, lock timeouts, and a server that stops or starts."""

@@ -58,7 +58,7 @@ def to_window(draft: WindowDraft, run: str) -> WindowInput:
             TextSpan(
                 start_ns=segment.start_ns,
                 end_ns=segment.end_ns,
-                text=segment.text,
+                text=segment.text.replace("\0", ""),  # no database keeps it in text
                 language=segment.language,
                 confidence=segment.confidence,
             )

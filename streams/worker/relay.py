@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -113,6 +114,10 @@ class Relay:
 
     async def check(self) -> None:
         """Raise SinkAwayError while a sink cannot be reached."""
+        if "live" in self.stats.away:  # nothing may be said for a while: ask
+            with suppress(StoreUnavailableError):
+                await self._cache.check()
+                self.stats.away.pop("live", None)
         if self.stats.away:
             raise SinkAwayError("; ".join(f"{k}: {v}" for k, v in self.stats.away.items()))
 

@@ -22,7 +22,7 @@ from storage.results import ResultStore
 from storage.schema import deliveries, outbox
 from storage.upgrade import upgrade
 from storage.values import ConversationFacts
-from streams.worker.relay import KEEP_FEED_NS, Relay
+from streams.worker.relay import KEEP_FEED_NS, Relay, SinkAwayError
 from tests.scores import START_NS, batch, distressed
 
 SECOND_NS = 1_000_000_000
@@ -56,6 +56,9 @@ class AwayCache(MemoryCache):
         raise StoreUnavailableError("connection refused")
 
     async def publish(self, message: object) -> None:
+        raise StoreUnavailableError("connection refused")
+
+    async def check(self) -> None:
         raise StoreUnavailableError("connection refused")
 
 
@@ -146,11 +149,21 @@ async def test_a_sink_that_is_away_holds_up_no_other(engine: AsyncEngine) -> Non
         await relay.serve("cache")
     assert await relay.serve("kafka") == 3
     assert await relay.serve("feed") == 3
-    assert "live" in relay.stats.away
+    with pytest.raises(SinkAwayError, match="live: connection refused"):
+        await relay.check()
     await relay.publish_provisional([distressed(0)])
     recovered = Relay(engine, MemoryCache(), kafka)
     assert await recovered.serve("cache") == 3
     assert await left(engine) == (0, 0)
+
+
+async def test_a_sink_that_is_back_is_no_longer_called_away(engine: AsyncEngine) -> None:
+    relay = Relay(engine, MemoryCache(), FakeKafka())
+    relay.stats.away["live"] = "connection refused"
+    await relay.check()
+    relay.stats.away["kafka"] = "connection refused"
+    with pytest.raises(SinkAwayError, match="kafka"):
+        await relay.check()
 
 
 async def test_the_end_of_a_conversation_is_told_after_its_scores(engine: AsyncEngine) -> None:
