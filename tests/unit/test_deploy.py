@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -69,15 +70,65 @@ def test_the_settings_of_every_service_are_accepted(
     Settings()
 
 
+def commands_of(service: dict[str, Any]) -> list[tuple[str, ...]]:
+    """What a service of ours runs, one command each, without `affectstream`."""
+    if "entrypoint" not in service:
+        return [tuple(service["command"])]
+    assert service["entrypoint"] == ["sh", "-c"]
+    parts = [shlex.split(part) for part in service["command"][0].split("&&")]
+    assert all(part[0] == "affectstream" for part in parts)
+    return [tuple(part[1:]) for part in parts]
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_every_command_exists(service: str) -> None:
     known = {
         (name,) if parent.name[0] == "affectstream" else (parent.name[0], name)
         for parent, _, name in COMMANDS
     }
-    assert tuple(OURS[service]["command"]) in known
+    assert set(commands_of(OURS[service])) <= known
+
+
+def test_topics_and_tables_are_there_before_anything_uses_them() -> None:
+    assert commands_of(OURS["init"]) == [("topics", "create"), ("db", "upgrade")]
+    for name in ("worker", "serve"):
+        awaited = OURS[name]["depends_on"]["init"]["condition"]
+        assert awaited == "service_completed_successfully"
 
 
 def test_nothing_is_reachable_from_another_machine() -> None:
     for name, service in COMPOSE["services"].items():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+
+
+def test_what_refuses_any_address_but_loopback_is_on_the_network_of_the_host() -> None:
+    on_host = {name for name, service in OURS.items() if service.get("network_mode") == "host"}
+    assert on_host == {"serve", "dashboard"}
+
+
+@pytest.mark.parametrize(
+    ("service", "setting"),
+    [("worker", "worker_port"), ("serve", "api_port"), ("dashboard", "dashboard_port")],
+)
+def test_health_is_asked_where_the_service_listens(service: str, setting: str) -> None:
+    default = Settings.model_fields[setting].default
+    port = int(OURS[service]["environment"].get(f"{PREFIX}{setting.upper()}", default))
+    asked = OURS[service]["healthcheck"]["test"][-1]
+    assert re.search(rf"http://127\.0\.0\.1:{port}/(readyz|healthz)\b", asked)
+
+
+def test_whatever_keeps_running_says_whether_it_is_well() -> None:
+    silent = [name for name, item in COMPOSE["services"].items() if "healthcheck" not in item]
+    assert silent == ["init"]
+
+
+def test_the_tests_find_the_database_of_the_deployment() -> None:
+    given = COMPOSE["services"]["postgres"]["environment"]
+    expected = f"{given['POSTGRES_USER']}:{given['POSTGRES_PASSWORD']}@127.0.0.1:5432"
+    assert expected in (DEPLOY.parent / "tests/services/services.py").read_text()
+
+
+def test_no_process_of_ours_is_root() -> None:
+    users = re.findall(r"^USER (\d+)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    assert users
+    assert int(users[-1]) > 0
