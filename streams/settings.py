@@ -102,7 +102,6 @@ class Settings(BaseSettings):
 
     # the worker
     max_batch: PositiveInt = 16
-    max_wait_ms: PositiveInt = 20
     memory_budget_mb: PositiveInt = 512
     """Payload bytes that open windows may hold; above it, topics that are ahead are paused."""
 

@@ -165,9 +165,9 @@ class Aligner:
         """A poll of `topic` succeeded at clock time `poll_ns`."""
         self._rows[topic].observe(poll_ns, caught_up=caught_up)
 
-    def hold_back(self, topic: str, offset: int, clock_ns: int) -> Slot | None:
+    def hold_back(self, topic: str, offset: int) -> Slot | None:
         """Track an offset that is no usable record; the caller marks its slot done."""
-        return self._trackers[topic].add(offset, clock_ns)
+        return self._trackers[topic].add(offset)
 
     def feed(
         self,
@@ -190,7 +190,7 @@ class Aligner:
             replay: the record was on the log before this worker got the partition, so
                 one that belongs to stored windows was scored, not late.
         """
-        slot = self._trackers[topic].add(offset, clock_ns)
+        slot = self._trackers[topic].add(offset)
         if slot is None:
             return
         key = ConversationKey(record.tenant, record.conversation)
@@ -311,7 +311,7 @@ class Aligner:
     def finished(self) -> Iterator[tuple[ConversationKey, ConversationFacts, int]]:
         """Conversations whose last window is stored, with the time of their end.
 
-        Each is offered once; `conversation_ended` or `reopen` answers.
+        Each is offered once; `conversation_ended` answers.
         """
         for conversation in self._conversations.values():
             if conversation.ended_ns is None or conversation.loaded is None:
@@ -322,12 +322,6 @@ class Aligner:
                 conversation.ending = True
                 yield conversation.key, conversation.facts(), conversation.ended_ns
 
-    def reopen(self, key: ConversationKey) -> None:
-        """The end could not be stored: offer it again."""
-        conversation = self._conversations.get(key)
-        if conversation is not None:
-            conversation.ending = False
-
     def replayed(self) -> list[ConversationKey]:
         """Conversations that were over before this worker read them: safe to drop."""
         return [
@@ -335,11 +329,6 @@ class Aligner:
             for key, item in self._conversations.items()
             if item.loaded is not None and item.loaded.ended_ns is not None
         ]
-
-    def oldest_media_ns(self) -> int | None:
-        """Clock time at which the oldest media record still held was read, for liveness."""
-        heads = (self._trackers[topic].head for topic in TOPIC_OF.values())
-        return min((head.since_ns for head in heads if head is not None), default=None)
 
     def ahead(self) -> list[str]:
         """Media topics that are ahead of the track that holds their participants back.

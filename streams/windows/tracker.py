@@ -9,8 +9,6 @@ class Slot:
     """One record on the log, done once nothing needs it any more."""
 
     offset: int
-    since_ns: int
-    """Clock time at which it was read: the age of the head tells whether work goes on."""
     done: bool = False
 
 
@@ -26,7 +24,7 @@ class OffsetTracker:
     """The offset expected next; None until the first record or an explicit position."""
     _open: deque[Slot] = field(default_factory=deque)
 
-    def add(self, offset: int, clock_ns: int) -> Slot | None:
+    def add(self, offset: int) -> Slot | None:
         """Begin to hold the record at `offset`; None if it was read before.
 
         Offsets that were skipped (transaction markers, compaction) are holes: they hold
@@ -34,7 +32,7 @@ class OffsetTracker:
         """
         if self.next_offset is not None and offset < self.next_offset:
             return None
-        slot = Slot(offset, clock_ns)
+        slot = Slot(offset)
         self._open.append(slot)
         self.next_offset = offset + 1
         return slot
@@ -44,13 +42,3 @@ class OffsetTracker:
         while self._open and self._open[0].done:
             self._open.popleft()
         return self._open[0].offset if self._open else self.next_offset
-
-    @property
-    def head(self) -> Slot | None:
-        """The oldest record that something still needs."""
-        self.committable()
-        return self._open[0] if self._open else None
-
-    def __len__(self) -> int:
-        """Number of records between the committable offset and the next."""
-        return len(self._open)

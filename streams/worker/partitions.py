@@ -88,7 +88,7 @@ class Partitions:
                 record = decode(kind, raw.value or b"")
                 self._check_partition(record.key, partition)
             except BadRecordError as exc:
-                slot = aligner.hold_back(topic, raw.offset, now_ns)
+                slot = aligner.hold_back(topic, raw.offset)
                 if slot is not None:
                     self._letters.append(unusable(topic, partition, raw, slot, exc))
                 continue

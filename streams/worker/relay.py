@@ -66,6 +66,8 @@ class RelayStats:
     dead: int = 0
     away: dict[str, str] = field(default_factory=dict)
     """Sinks that cannot be reached, with the error."""
+    refusing: dict[str, str] = field(default_factory=dict)
+    """Sinks that did not take the latest message, with the error."""
 
 
 class Relay:
@@ -118,8 +120,9 @@ class Relay:
             with suppress(StoreUnavailableError):
                 await self._cache.check()
                 self.stats.away.pop("live", None)
-        if self.stats.away:
-            raise SinkAwayError("; ".join(f"{k}: {v}" for k, v in self.stats.away.items()))
+        trouble = self.stats.refusing | self.stats.away
+        if trouble:
+            raise SinkAwayError("; ".join(f"{sink}: {why}" for sink, why in trouble.items()))
 
     async def _serve_forever(self, sink: str) -> None:
         pause_s = FIRST_PAUSE_S
@@ -168,9 +171,11 @@ class Relay:
                 until_ns = self._now_ns() + int(pause_s * 1e9)
                 await put_off(self._engine, message, error=repr(exc), until_ns=until_ns, dead=dead)
                 self.stats.dead += dead
+                self.stats.refusing["kafka"] = repr(exc)
                 _log.warning("not_delivered", sink="kafka", id=message.id, dead=dead)
                 return sent
             sent.append(message)
+            self.stats.refusing.pop("kafka", None)
         return sent
 
     async def _to_cache(self, messages: Sequence[Message]) -> None:

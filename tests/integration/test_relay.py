@@ -130,6 +130,20 @@ async def test_after_a_failure_a_conversation_waits_and_its_order_holds(
     assert all(starts == sorted(starts) for starts in by_key.values())
 
 
+async def test_a_sink_that_refuses_is_named_until_it_takes_a_message(engine: AsyncEngine) -> None:
+    await fill(engine, 2)
+    clock = Clock()
+    relay = Relay(
+        engine, MemoryCache(), FakeKafka(errors={1: KafkaConnectionError()}), now_ns=clock
+    )
+    await relay.serve("kafka")
+    with pytest.raises(SinkAwayError, match="kafka: KafkaConnectionError"):
+        await relay.check()
+    clock.now_ns += SECOND_NS
+    await relay.serve("kafka")
+    await relay.check()
+
+
 async def test_what_kafka_will_never_take_is_dead_and_the_next_go_on(engine: AsyncEngine) -> None:
     await fill(engine, 3)
     kafka = FakeKafka(errors={2: MessageSizeTooLargeError()})
