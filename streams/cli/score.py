@@ -52,12 +52,15 @@ def score(
         stats = PublishStats()
         timed = permitted(records(source, warn), gate_maker(settings)(), stats)
         aligner = open_aligner(settings, scorer, LIVE_RUN)
-        count = 0
+        scored = 0
         for item in scores((one.record for one in timed), aligner, scorer):
-            count += 1
+            scored += 1
             if json:
                 print(to_json(item).decode(), flush=True)  # noqa: T201 - the command's result
             else:
                 results.print(score_line(item, source.start_ns))
-        if not count:
+        if stats.withheld:
+            held = ", ".join(f"{count} {what}" for what, count in sorted(stats.withheld.items()))
+            warn(f"{source.media.path}: policy {settings.policy} withheld {held} records")
+        if not scored:
             warn(f"{source.media.path}: no scores: policy {settings.policy} permits none of it")

@@ -14,24 +14,13 @@ from streams.windows.aligner import Aligner, Reason
 from streams.windows.grid import WindowGrid
 from streams.windows.offline import closings, topic_of, unscored
 from streams.windows.participant import MODALITY_OF, Timing, WindowDraft, extent
+from tests.gates import Everything
 from tests.strategies import BASE, SECOND_NS, Call, calls, disordered
 
 GRID = WindowGrid(3 * SECOND_NS, SECOND_NS)
 LOOK_BACK_NS = {Modality.TEXT: 15 * SECOND_NS}
 DISORDER_NS = 300_000_000
 TIMING = Timing(disorder_ns=DISORDER_NS, wait_ns=dict.fromkeys(Track, 2 * SECOND_NS))
-
-
-class Everything:
-    """A gate that permits everything."""
-
-    def apply(self, event: ControlEvent) -> None:
-        pass
-
-    def permitted_throughout(
-        self, participant: str, modality: Modality, start_ns: int, end_ns: int
-    ) -> bool:
-        return True
 
 
 def aligner(new_gate: Callable[[], Everything] = Everything) -> Aligner:

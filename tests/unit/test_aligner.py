@@ -19,6 +19,7 @@ from streams.windows.aligner import Aligner, Closing, Reason
 from streams.windows.grid import WindowGrid
 from streams.windows.offline import topic_of, unscored
 from streams.windows.participant import Timing, WindowDraft
+from tests.gates import Everything
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_000 * SECOND_NS
@@ -29,16 +30,6 @@ TIMING = Timing(
     wait_ns=dict.fromkeys(Track, 2 * SECOND_NS),
     session_gap_ns=60 * SECOND_NS,
 )
-
-
-class Everything:
-    def apply(self, event: ControlEvent) -> None:
-        pass
-
-    def permitted_throughout(
-        self, participant: str, modality: Modality, start_ns: int, end_ns: int
-    ) -> bool:
-        return True
 
 
 class Scene:

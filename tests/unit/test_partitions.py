@@ -2,7 +2,6 @@
 
 import pytest
 
-from inference.labels import Modality
 from storage.values import Progress, StoredConversation
 from streams import topics
 from streams.records import AudioChunk, ControlEvent, ControlKind, Track, decode, encode
@@ -17,21 +16,12 @@ from streams.worker.dead_letters import (
 )
 from streams.worker.feed import Assignment, RawRecord
 from streams.worker.partitions import Partitions, partition_of
+from tests.gates import Everything
 
 SECOND_NS = 1_000_000_000
 COUNT = 4
 WHO = {"tenant": "acme", "conversation": "c-1", "participant": "p-1"}
 HOME = partition_of(b"acme/c-1", COUNT)
-
-
-class Everything:
-    def apply(self, event: ControlEvent) -> None:
-        pass
-
-    def permitted_throughout(
-        self, participant: str, modality: Modality, start_ns: int, end_ns: int
-    ) -> bool:
-        return True
 
 
 def partitions() -> Partitions:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import pytest
 import stamina
 
-from inference.labels import Modality
 from inference.score import ParticipantState, WindowScore
 from inference.window import WindowInput
 from storage.errors import StoreUnavailableError
@@ -22,7 +21,7 @@ from storage.values import (
     StoredConversation,
 )
 from streams import topics
-from streams.records import ControlEvent, Record, Track, encode
+from streams.records import Record, Track, encode
 from streams.scoring import StateKey
 from streams.windows.aligner import Aligner
 from streams.windows.grid import WindowGrid
@@ -33,22 +32,13 @@ from streams.worker.feed import Assignment, RawRecord
 from streams.worker.partitions import Partitions
 from streams.worker.pump import Pump
 from streams.worker.scoring_thread import ScoringThread
+from tests.gates import Everything
 from tests.scores import absent_score
 from tests.strategies import control
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_000 * SECOND_NS
 GRID = WindowGrid(3 * SECOND_NS, SECOND_NS)
-
-
-class Everything:
-    def apply(self, event: ControlEvent) -> None:
-        pass
-
-    def permitted_throughout(
-        self, participant: str, modality: Modality, start_ns: int, end_ns: int
-    ) -> bool:
-        return True
 
 
 @dataclass(frozen=True)
