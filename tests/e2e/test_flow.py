@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,6 +27,8 @@ from streams.worker.dead_letters import OFFSET_HEADER, REASON_HEADER, TOPIC_HEAD
 from tests.e2e.running import Deployment, until
 
 LIVE = "live"
+pytestmark = pytest.mark.timeout(600)
+"""Three processes start, and a group of a killed worker takes ten seconds to notice."""
 
 
 def stored(deployment: Deployment, table: Any) -> list[dict[str, Any]]:

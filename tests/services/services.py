@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,21 @@ def missing_packages() -> list[str]:
     return [package for name, package in PACKAGES.items() if not here[name]]
 
 
+@contextmanager
+def nothing_started_by_packages() -> Iterator[None]:
+    """Debian's packages start their servers on the usual ports, unless this file says no."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
+
+
 def install() -> None:
     """Install what is missing, and fetch Kafka."""
     missing = missing_packages()
@@ -125,8 +141,9 @@ def install() -> None:
         say(f"installing {', '.join(missing)}")
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         apt = ("apt-get", "-o", "DPkg::Lock::Timeout=120", "-qq", "-y")
-        run(*apt, "update", env=environment)
-        run(*apt, "install", "--no-install-recommends", *missing, env=environment)
+        with nothing_started_by_packages():
+            run(*apt, "update", env=environment)
+            run(*apt, "install", "--no-install-recommends", *missing, env=environment)
     if not any(JARS.glob("kafka_*.jar")):
         say("fetching Kafka with Maven")
         goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"

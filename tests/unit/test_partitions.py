@@ -4,7 +4,15 @@ import pytest
 
 from storage.values import Progress, StoredConversation
 from streams import topics
-from streams.records import AudioChunk, ControlEvent, ControlKind, Track, decode, encode
+from streams.records import (
+    MAX_RECORD_BYTES,
+    AudioChunk,
+    ControlEvent,
+    ControlKind,
+    Track,
+    decode,
+    encode,
+)
 from streams.windows.aligner import Aligner
 from streams.windows.grid import WindowGrid
 from streams.windows.participant import Timing
@@ -48,7 +56,13 @@ def raw(offset: int, value: bytes | None, *, appended_ns: int | None = None) -> 
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [(b"", "undecodable"), (None, "undecodable"), (b"\x93\x01", "undecodable")],
+    [
+        (b"", "undecodable"),
+        (None, "undecodable"),
+        (b"\x93\x01", "undecodable"),
+        (bytes(MAX_RECORD_BYTES + 1), "undecodable"),
+    ],
+    ids=["empty", "no value", "torn", "oversized"],
 )
 def test_bytes_that_are_no_record_become_a_letter_and_hold_their_offset_until_delivered(
     value: bytes | None, reason: str
