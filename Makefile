@@ -50,14 +50,17 @@ lock: | $(BIN)/uv ## resolve pyproject.toml into requirements.lock
 $(BIN)/uv:
 	@$(MAKE) --no-print-directory $(VENV)/installed
 
-# One pip call: installed one after the other, the packages break each other's click.
+# One pip call: installed one after the other, the packages break each other's click. The lock names
+# all there is to install; left to resolve, pip takes extras (coverage[toml]) from newer releases.
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "make: Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "make: on Debian, install python3-venv"; exit 1; }
 	@echo "make: installing into $(VENV); the first time takes some minutes"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements.lock
+	@$(BIN)/pip check --quiet --disable-pip-version-check
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
