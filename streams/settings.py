@@ -6,11 +6,21 @@ Unknown keys are errors.
 
 import hashlib
 import json
+import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -20,6 +30,7 @@ from pydantic_settings import (
 )
 
 PREFIX = "AFFECTSTREAM_"
+FILE = "affectstream.toml"
 _SCORING = (
     "profile",
     "policy",
@@ -62,7 +73,7 @@ class Settings(BaseSettings):
     """Every setting of every command. Secrets are hidden by `affectstream config`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, toml_file="affectstream.toml", extra="forbid", frozen=True
+        env_prefix=PREFIX, toml_file=FILE, extra="forbid", frozen=True
     )
 
     # where the services are
@@ -84,7 +95,8 @@ class Settings(BaseSettings):
     policy: Literal["eu", "text-only", "research"] = "eu"
     fusion: Literal["late"] = "late"
     window_ms: PositiveInt = 3_000
-    hop_ms: PositiveInt = 1_000
+    hop_ms: PositiveInt = Field(default=1_000, validate_default=True)
+    """At most `window_ms`: no moment may fall between windows."""
     models_dir: Path = Path(".models")
     """Where optional third-party weights lie (`affectstream models fetch`)."""
     torch_threads: PositiveInt = 1
@@ -125,6 +137,32 @@ class Settings(BaseSettings):
         text = json.dumps(scoring, sort_keys=True, separators=(",", ":"))
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
+    @field_validator("kafka")
+    @classmethod
+    def _servers(cls, servers: str) -> str:
+        """Refuse what no client could connect to."""
+        for server in servers.split(","):
+            host, _, port = server.rpartition(":")
+            is_port = port.isdecimal() and 0 < int(port) < 1 << 16
+            if not host or " " in host or not is_port:
+                raise PydanticCustomError(
+                    "servers", "{server} is no host:port", {"server": repr(server)}
+                )
+        return servers
+
+    @field_validator("hop_ms")
+    @classmethod
+    def _no_gaps(cls, hop_ms: int, info: ValidationInfo) -> int:
+        """Refuse windows that would leave time uncovered."""
+        window_ms = info.data.get("window_ms", hop_ms)
+        if hop_ms > window_ms:
+            raise PydanticCustomError(
+                "gaps",
+                "{hop_ms} ms is longer than window_ms, {window_ms} ms: time would be left out",
+                {"hop_ms": hop_ms, "window_ms": window_ms},
+            )
+        return hop_ms
+
     @field_validator("database_url")
     @classmethod
     def _async_driver(cls, url: SecretStr) -> SecretStr:
@@ -160,6 +198,12 @@ class Settings(BaseSettings):
 def load(**overrides: Any) -> Settings:
     """Read file and environment once; `overrides` are options of the command line.
 
-    Raises pydantic.ValidationError naming every wrong or unknown key.
+    Raises pydantic.ValidationError naming every wrong or unknown key, or the file if it is
+    no TOML.
     """
-    return Settings(**{key: value for key, value in overrides.items() if value is not None})
+    try:
+        return Settings(**{key: value for key, value in overrides.items() if value is not None})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        reason = PydanticCustomError("toml", "no TOML: {reason}", {"reason": str(exc)})
+        detail = InitErrorDetails(type=reason, loc=(FILE,), input=None)
+        raise ValidationError.from_exception_data("Settings", [detail]) from exc

@@ -4,6 +4,8 @@ Each command lives in a module of its own and is imported when it is called, so 
 `--help` stays quick and a command pays only for what it uses.
 """
 
+import os
+import select
 import sys
 from typing import Final
 
@@ -54,6 +56,7 @@ for parent, path, name in COMMANDS:
 
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
+INTERRUPTED: Final = 130
 
 
 def main() -> None:
@@ -61,6 +64,7 @@ def main() -> None:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         result = app(exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except cyclopts.CycloptsError as exc:
         errors.print(f"[bold]affectstream:[/] {exc}", markup=True)
         sys.exit(USAGE_ERROR)
@@ -73,5 +77,20 @@ def main() -> None:
         errors.print(f"affectstream: {exc}", markup=False)
         sys.exit(FAILURE)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        if not _reader_gone():
+            raise
+        sys.exit(FAILURE)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _reader_gone() -> bool:
+    """Whether nobody reads our output any more, as after `| head`; then the rest goes nowhere."""
+    output = sys.stdout.fileno()
+    pipe = select.poll()
+    pipe.register(output, 0)  # errors are reported unasked
+    gone = any(event & select.POLLERR for _, event in pipe.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return gone

@@ -1,5 +1,6 @@
 """What scripts rely on: exit codes, streams, and help with an example for every command."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,8 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         (["score", "--fps", "many", "x.wav"], {}, "fps"),
         (["config"], {"AFFECTSTREAM_KAFKAA": "x"}, "kafkaa"),
         (["config"], {"AFFECTSTREAM_API_PORT": "99999"}, "api_port"),
+        (["topics", "create"], {"AFFECTSTREAM_KAFKA": "broker:x"}, "'broker:x' is no host:port"),
+        (["score", "x.wav"], {"AFFECTSTREAM_HOP_MS": "3001"}, "hop_ms: 3001 ms is longer than"),
     ],
 )
 def test_bad_usage_exits_with_2_and_says_what_is_wrong(
@@ -81,7 +84,55 @@ def test_a_failure_exits_with_1_and_one_line(
     assert done.stdout == ""
 
 
+def test_a_file_of_settings_that_is_no_toml_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "affectstream.toml").write_text("kafka = ")
+    done = run("config", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("affectstream: setting affectstream.toml: no TOML: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("printing", ["print('x')", "print('x', flush=True)"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(
+    printing: str, unbuffered: str, tmp_path: Path
+) -> None:
+    program = f"import streams.cli as cli; cli.app = lambda **_: {printing}; cli.main()"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(TREE), "PYTHONUNBUFFERED": unbuffered},
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_config_hides_secrets(tmp_path: Path) -> None:
     done = run("config", cwd=tmp_path, AFFECTSTREAM_DATABASE_URL="postgresql://u:hidden@h/d")
     assert done.returncode == 0
     assert "hidden" not in done.stdout + done.stderr
+
+
+def test_a_pipe_that_breaks_elsewhere_is_a_bug_and_shows_where(tmp_path: Path) -> None:
+    program = (
+        "import streams.cli as cli\n"
+        "def broken(**_): raise BrokenPipeError('of a socket')\n"
+        "cli.app = broken; cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(TREE)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr.endswith("BrokenPipeError: of a socket\n")

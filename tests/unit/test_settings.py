@@ -57,6 +57,33 @@ def test_the_usual_spellings_of_a_database_are_understood(given: str, understood
     assert Settings(database_url=given).database_url.get_secret_value() == understood
 
 
+@pytest.mark.parametrize(
+    "servers", ["broker", "broker:", "broker:x", ":9092", "a:1,b", "a:1, b:2", "a:70000", ""]
+)
+def test_servers_that_no_client_could_connect_to_are_refused(servers: str) -> None:
+    with pytest.raises(ValidationError, match="no host:port"):
+        load(kafka=servers)
+
+
+@pytest.mark.parametrize("servers", ["broker:9092", "a:1,b:2", "[::1]:9092", "10.0.0.1:9092"])
+def test_servers_are_host_and_port_with_commas_between(servers: str) -> None:
+    assert load(kafka=servers).kafka == servers
+
+
+def test_windows_that_would_leave_time_out_are_refused() -> None:
+    assert load(window_ms=1_000, hop_ms=1_000).hop_ms == 1_000
+    for wrong in ({"window_ms": 1_000, "hop_ms": 1_001}, {"window_ms": 500}):
+        with pytest.raises(ValidationError, match="longer than window_ms"):
+            load(**wrong)
+
+
+@pytest.mark.parametrize("content", [b'kafka = "', b"\xff\xfe"])
+def test_a_file_that_is_no_toml_is_refused_by_name(content: bytes) -> None:
+    Path("affectstream.toml").write_bytes(content)
+    with pytest.raises(ValidationError, match=r"affectstream\.toml`?\n  no TOML"):
+        load()
+
+
 def test_the_digest_changes_with_what_changes_scores_and_with_nothing_else() -> None:
     digest = load().scoring_digest
     assert load(api_port=1, kafka="elsewhere:1").scoring_digest == digest
