@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 import redis.asyncio as redis
+import structlog
 from sqlalchemy import make_url
 
 TESTS = Path(__file__).parent
@@ -111,3 +112,14 @@ def our_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("AFFECTSTREAM_") and not name.startswith("AFFECTSTREAM_TEST_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> None:
+    """As in service. structlog's default draws every local variable, for half a minute."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
