@@ -4,6 +4,7 @@ Shapes: `labels` and `predicted` are (n,) integer class indices, `probs` and `lo
 (n, classes) rows that sum to one in probability.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -38,9 +39,22 @@ def uar(labels: Labels, predicted: Labels) -> float:
 
 
 def macro_f1(labels: Labels, predicted: Labels) -> float:
-    """Mean F1 over classes, each counting the same; (n, classes) booleans for multi-label."""
+    """Mean F1 over classes, each counting the same; (n, classes) booleans for multi-label.
+
+    A class that is only predicted counts, with 0.
+    """
     _check(labels, predicted)
     return float(f1_score(labels, predicted, average="macro", zero_division=0))
+
+
+def occurring_f1(labels: Labels, predicted: Labels) -> float:
+    """Mean F1 over the classes that occur in `labels`, each counting the same.
+
+    Items of them that are given to any other class cost recall, as in `uar`.
+    """
+    _check(labels, predicted)
+    present = np.unique(labels)
+    return float(f1_score(labels, predicted, labels=present, average="macro", zero_division=0))
 
 
 def weighted_f1(labels: Labels, predicted: Labels) -> float:
@@ -100,7 +114,12 @@ def expected_ece(probs: Floats, *, seed: int = 0) -> float:
 
 
 def risk_coverage_area(labels: Labels, probs: Floats) -> float:
-    """Area under the risk-coverage curve: mean error over answering the k surest, k = 1..n.
+    """Area under the risk-coverage curve: mean error over answering the k surest, k = 1..n."""
+    return float(risk_coverage(labels, probs).mean())
+
+
+def risk_coverage(labels: Labels, probs: Floats) -> Floats:
+    """(n,) share of errors among the k surest items, k = 1..n.
 
     Items of equal confidence share their mean error, so their order changes nothing.
     """
@@ -109,13 +128,46 @@ def risk_coverage_area(labels: Labels, probs: Floats) -> float:
     _, tie, size = np.unique(-probs.max(axis=1), return_inverse=True, return_counts=True)
     mean_of_tie = np.bincount(tie, weights=wrong) / size
     errors = np.repeat(mean_of_tie, size).cumsum()
-    return float((errors / np.arange(1, len(labels) + 1)).mean())
+    risk: Floats = errors / np.arange(1, len(labels) + 1)
+    return risk
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """What a reliability diagram shows, one entry for each of the 15 bins that holds items.
+
+    Attributes:
+        count: (bins,) items.
+        confidence: (bins,) mean probability of the top label.
+        accuracy: (bins,) share of items whose top label is right.
+    """
+
+    count: NDArray[np.integer]
+    confidence: Floats
+    accuracy: Floats
+
+
+def reliability(labels: Labels, probs: Floats) -> Reliability:
+    """The bins behind `ece`."""
+    _check(labels, probs)
+    confidence = probs.max(axis=1)
+    right = (probs.argmax(axis=1) == labels).astype(np.float64)
+    bins = confidence_bins(confidence)
+    count = np.bincount(bins, minlength=ECE_BINS)
+    held = count > 0
+    sums = (np.bincount(bins, weights=each, minlength=ECE_BINS) for each in (confidence, right))
+    of_confidence, of_right = (total[held] / count[held] for total in sums)
+    return Reliability(count[held], of_confidence, of_right)
+
+
+def confidence_bins(confidence: Floats) -> NDArray[np.int64]:
+    """(n,) which of the `ECE_BINS` equal bins of [0, 1] each confidence lies in."""
+    return np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
 
 
 def _binned_gap(confidence: Floats, right: NDArray[np.bool_]) -> Floats:
     """Bin-weighted |accuracy - confidence| of each row of `right`, (draws, n) -> (draws,)."""
-    bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    in_bin = np.eye(ECE_BINS)[bins]  # (n, bins)
+    in_bin = np.eye(ECE_BINS)[confidence_bins(confidence)]  # (n, bins)
     gap: Floats = np.abs((right - confidence) @ in_bin).sum(axis=1) / len(confidence)
     return gap
 

@@ -8,13 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.evaluation import metrics
+from inference.evaluation.figures import (
+    arousal_auc,
+    calibration_figures,
+    columns_of,
+    naming_figures,
+    uar_standard_error,
+)
 from inference.evaluation.ravdess_speech import CATEGORIES, EMOBOX_FOLDS, ActedClip
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech_head import CALM_DISTRESS, SpeechHead
 from inference.experts.voice_activity import VoiceActivity
 from inference.experts.voice_encoder import VoiceEncoder
-from inference.labels import DISTRESS, HIGH_AROUSAL, LOW_AROUSAL, Emotion
+from inference.labels import DISTRESS, Emotion
 from inference.training.audio_file import read_audio
 from inference.training.degrade import random_cut, telephone
 from inference.training.emodb import HELD_OUT_SPEAKERS, Category, Clip
@@ -36,7 +43,6 @@ LINES: Final = (Copy.WIDEBAND, Copy.TELEPHONE)
 FOUR_CLASSES: Final = ("anger", "joy", "neutral", "sadness")
 OPUS_CATEGORIES: Final = ("boredom", "disgust", "fear")
 """EmoDB's categories that are only to be had as Opus of 2 s."""
-BOOTSTRAPS: Final = 1_000
 
 Names = NDArray[np.str_]
 Rows = NDArray[np.bool_]
@@ -139,30 +145,14 @@ def label_figures(
 
     `uar_se` is the standard error of `uar` when whole speakers are drawn anew.
     """
-    columns = np.array([list(names).index(name) for name in truth])
-    probs = np.exp(log_probs)
-    found = probs.argmax(axis=1)
+    columns = columns_of(truth, names)
+    found = log_probs.argmax(axis=1)
     return {
-        "accuracy": metrics.accuracy(columns, found),
-        "uar": metrics.uar(columns, found),
-        "uar_se": _speaker_bootstrap_se(columns, found, speakers),
-        "macro_f1": metrics.macro_f1(columns, found),
-        "weighted_f1": metrics.weighted_f1(columns, found),
-        "nll": metrics.nll(columns, log_probs),
-        "ece": metrics.ece(columns, probs),
-        "expected_ece": metrics.expected_ece(probs),
-        "brier": metrics.brier(columns, probs),
+        **naming_figures(columns, found),
+        "uar_se": uar_standard_error(columns, found, speakers),
+        "macro_f1": metrics.macro_f1(columns, found),  # a class that is only called counts too
+        **calibration_figures(columns, log_probs),
     }
-
-
-def arousal_auc(truth: Names, log_probs: Floats, names: Sequence[str]) -> float:
-    """How well the odds of high against low arousal rank items that are either."""
-    high, low = (np.isin(names, list(kind)) for kind in (HIGH_AROUSAL, LOW_AROUSAL))
-    probs = np.exp(log_probs)
-    odds = np.log(probs[:, high].sum(axis=1)) - np.log(probs[:, low].sum(axis=1))
-    is_high = np.isin(truth, list(HIGH_AROUSAL))
-    judged = is_high | np.isin(truth, list(LOW_AROUSAL))
-    return metrics.roc_auc(is_high[judged], odds[judged])
 
 
 def _recipe(corpus: EmbeddedClips, labels: Sequence[Emotion]) -> dict[str, Metrics]:
@@ -298,7 +288,7 @@ def _ravdess_alone(
         f"RAVDESS alone, eight classes, {copy.value}": {
             "accuracy": metrics.accuracy(columns, calls),
             "uar": metrics.uar(columns, calls),
-            "uar_se": _speaker_bootstrap_se(columns, calls, actors),
+            "uar_se": uar_standard_error(columns, calls, actors),
         }
         for copy, calls in found.items()
     }
@@ -316,22 +306,3 @@ def _odds(log_probs: Floats) -> Floats:
 
 def _is_flac(clip: Clip) -> bool:
     return clip.path.suffix == ".flac"
-
-
-def _speaker_bootstrap_se(
-    columns: NDArray[np.integer], found: NDArray[np.integer], speakers: Names
-) -> float:
-    """Standard deviation of `uar` over speakers drawn with replacement.
-
-    A draw in which a class does not occur leaves that class out, as `uar` does.
-    """
-    _, who = np.unique(speakers, return_inverse=True)
-    counts = np.zeros((who.max() + 1, columns.max() + 1))
-    right = np.zeros_like(counts)
-    np.add.at(counts, (who, columns), 1)
-    np.add.at(right, (who, columns), columns == found)
-    drawn = np.random.default_rng(0).integers(len(counts), size=(BOOTSTRAPS, len(counts)))
-    totals, rights = counts[drawn].sum(axis=1), right[drawn].sum(axis=1)  # (draws, classes)
-    occurs = totals > 0
-    recall = np.where(occurs, rights / np.maximum(totals, 1), 0.0)
-    return float((recall.sum(axis=1) / occurs.sum(axis=1)).std(ddof=1))

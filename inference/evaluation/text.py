@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.evaluation import metrics
+from inference.evaluation.figures import calibration_figures
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
 from inference.experts.text_features import as_recognised
 from inference.experts.text_model import TextModel
@@ -74,11 +75,6 @@ def _calibration(truth: NDArray[np.intp], log_probs: NDArray[np.float64]) -> Met
     )
     figures: Metrics = {}
     for suffix, rows in (("", np.arange(len(truth))), ("_uniform", even)):
-        probs = np.exp(log_probs[rows])
-        figures |= {
-            f"nll{suffix}": metrics.nll(truth[rows], log_probs[rows]),
-            f"brier{suffix}": metrics.brier(truth[rows], probs),
-            f"ece{suffix}": metrics.ece(truth[rows], probs),
-            f"expected_ece{suffix}": metrics.expected_ece(probs),
-        }
+        of_rows = calibration_figures(truth[rows], log_probs[rows])
+        figures |= {f"{name}{suffix}": value for name, value in of_rows.items()}
     return figures

@@ -1,15 +1,26 @@
 """`affectstream evaluate face`: the figures of the face expert."""
 
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from streams.cli._manifest import ManifestOptions
 
-def face(*, data: Path, models_dir: Path | None = None, json: bool = False) -> None:
+
+def face(
+    *,
+    data: Path | None = None,
+    models_dir: Path | None = None,
+    json: bool = False,
+    own: Annotated[ManifestOptions | None, Parameter(name="*")] = None,
+) -> None:
     """Report the rule on blendshapes on the validation faces of FER+.
 
-    Needs the optional weights: `affectstream models fetch`.
+    Needs the optional weights: `affectstream models fetch`. With `--manifest` it judges the
+    whole face expert on pictures or videos of your own.
 
     Example: `affectstream evaluate face --data ferplus --json`
 
@@ -17,15 +28,22 @@ def face(*, data: Path, models_dir: Path | None = None, json: bool = False) -> N
         data: folder with labels.csv, Valid_00.png and Valid_01.png.
         models_dir: where the optional weights lie; default is the setting `models_dir`.
         json: print one JSON object instead of tables.
+        own: material of your own.
     """
     from inference.evaluation.face import evaluate_face, read_faces
-    from inference.evaluation.report import print_report, to_json
     from inference.experts.blendshapes import Blendshapes
     from inference.experts.face import FaceExpert
+    from inference.labels import Modality
     from inference.third_party import FACE_LANDMARKER, folder
+    from streams.cli._judging import judge, show
     from streams.settings import load
 
     target = models_dir or load().models_dir
+    own = own or ManifestOptions()
+    own.check_with(data)
+    if data is None:
+        judge(own, Modality.FACE, lambda: FaceExpert.load(target), json=json)
+        return
     blendshapes = Blendshapes.load(folder(FACE_LANDMARKER, target))
     faces = read_faces(data)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
@@ -34,7 +52,4 @@ def face(*, data: Path, models_dir: Path | None = None, json: bool = False) -> N
         report = evaluate_face(
             faces, blendshapes, FaceExpert.load(target).version, lambda: bar.advance(task)
         )
-    if json:
-        print(to_json(report))  # noqa: T201 - a result for programs
-        return
-    print_report(report, Console())
+    show(report, own, json=json)

@@ -1,20 +1,27 @@
 """`affectstream evaluate speech`: the figures of the speech expert."""
 
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
+
+from streams.cli._manifest import ManifestOptions
 
 
 def speech(
     *,
-    data: Path,
+    data: Path | None = None,
     weights: Path | None = None,
     seed: int = 0,
     threads: int = 1,
     json: bool = False,
+    own: Annotated[ManifestOptions | None, Parameter(name="*")] = None,
 ) -> None:
     """Judge the speech expert on unseen speakers of EmoDB, and on RAVDESS if it is there.
+
+    Or judge it on recordings of your own: `--manifest`.
 
     Example: `affectstream evaluate speech --data speech --json`
 
@@ -25,15 +32,23 @@ def speech(
         seed: of the cuts, codecs and noise that the recordings go through.
         threads: of the encoder.
         json: print one JSON object instead of tables.
+        own: material of your own.
     """
     from inference.evaluation.ravdess_speech import find_acted_clips
-    from inference.evaluation.report import print_report, to_json
     from inference.evaluation.speech import Ears, evaluate_speech, recordings
+    from inference.experts.speech import SpeechExpert
     from inference.experts.speech_head import SpeechHead
     from inference.experts.voice_activity import VoiceActivity
     from inference.experts.voice_encoder import VoiceEncoder
+    from inference.labels import Modality
     from inference.training.emodb import find_clips
+    from streams.cli._judging import judge, show
 
+    own = own or ManifestOptions()
+    own.check_with(data)
+    if data is None:
+        judge(own, Modality.SPEECH, lambda: SpeechExpert.load(threads, weights), json=json)
+        return
     clips, acted = find_clips(data), find_acted_clips(data)
     shipped = SpeechHead.load(weights)
     encoder, voice_activity = VoiceEncoder.load(threads), VoiceActivity.load(threads)
@@ -42,7 +57,4 @@ def speech(
         task = bar.add_task("listening", total=recordings(clips, acted))
         ears = Ears(encoder, voice_activity, on_clip=lambda: bar.advance(task))
         report = evaluate_speech(clips, acted, shipped, ears, seed)
-    if json:
-        print(to_json(report))  # noqa: T201 - a result for programs
-        return
-    print_report(report, Console())
+    show(report, own, json=json)

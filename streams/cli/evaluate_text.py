@@ -1,12 +1,21 @@
 """`affectstream evaluate text`: the figures of the text expert."""
 
 from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
+from cyclopts import Parameter
+
+from streams.cli._manifest import ManifestOptions
 
 
-def text(*, data: Path, weights: Path | None = None, json: bool = False) -> None:
-    """Judge the text expert on the test split of GoEmotions.
+def text(
+    *,
+    data: Path | None = None,
+    weights: Path | None = None,
+    json: bool = False,
+    own: Annotated[ManifestOptions | None, Parameter(name="*")] = None,
+) -> None:
+    """Judge the text expert on the test split of GoEmotions, or on lines of your own.
 
     Example: `affectstream evaluate text --data goemotions --json`
 
@@ -14,14 +23,18 @@ def text(*, data: Path, weights: Path | None = None, json: bool = False) -> None
         data: folder with ekman_test.tsv and ekman_labels.txt.
         weights: folder of the weights; default is the shipped ones.
         json: print one JSON object instead of tables.
+        own: material of your own.
     """
-    from inference.evaluation.report import print_report, to_json
     from inference.evaluation.text import evaluate_text
-    from inference.experts.text import WEIGHTS
+    from inference.experts.text import WEIGHTS, TextExpert
     from inference.experts.text_model import TextModel
+    from inference.labels import Modality
+    from streams.cli._judging import judge, show
 
-    report = evaluate_text(data, TextModel.load(weights or WEIGHTS))
-    if json:
-        print(to_json(report))  # noqa: T201 - a result for programs
+    own = own or ManifestOptions()
+    own.check_with(data)
+    if data is None:
+        judge(own, Modality.TEXT, lambda: TextExpert.load(weights), json=json)
         return
-    print_report(report, Console())
+    report = evaluate_text(data, TextModel.load(weights or WEIGHTS))
+    show(report, own, json=json)

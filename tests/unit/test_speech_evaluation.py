@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.evaluation.figures import arousal_auc
 from inference.evaluation.ravdess_speech import CATEGORIES, EMOBOX_FOLDS, find_acted_clips
 from inference.evaluation.report import EvaluationReport, from_json, to_json
 from inference.evaluation.speech import (
     Ears,
-    arousal_auc,
     evaluate_speech,
     fit_folds,
     label_figures,
