@@ -14,8 +14,9 @@ from inference.evidence import Absent, Cue, Evidence, Expert, Quality
 from inference.experts.face import FaceExpert
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
-from inference.fusion import late
+from inference.fusion.artefact import UNCALIBRATED, Fusers
 from inference.fusion.decision import arousal, decide, nothing_to_decide, valence
+from inference.fusion.fuser import Fused
 from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Modality
 from inference.score import (
     DECIMALS,
@@ -53,7 +54,9 @@ class Scorer:
     """Asks every expert, fuses what is present, and says what that rests on.
 
     Args:
-        experts: at most one of each modality; a modality without one is never present.
+        experts: any number; those of one modality have one vote, and a modality without
+            one is never present.
+        fusers: which fuser scores whose conversations.
         keep_quotes: whether cues may repeat words; otherwise they name their kind.
         config: digest of the settings, published in every score.
         on_failure: told the modality of each window that an expert failed on.
@@ -63,23 +66,16 @@ class Scorer:
         self,
         experts: Sequence[Expert],
         *,
+        fusers: Fusers = UNCALIBRATED,
         keep_quotes: bool = False,
         config: str = "unknown",
         on_failure: Callable[[Modality], None] = lambda _: None,
     ) -> None:
-        self._experts = {expert.modality: expert for expert in experts}
+        self._experts = sorted(experts, key=lambda one: MODALITIES.index(one.modality))
+        self._fusers = fusers
         self._keep_quotes = keep_quotes
         self._on_failure = on_failure
-        self.versions = Versions(
-            scorer=NAME,
-            calibration="+".join(
-                self._experts[modality].version
-                for modality in MODALITIES
-                if modality in self._experts
-            ),
-            fusion=late.NAME,
-            config=config,
-        )
+        self._config = config
 
     @classmethod
     def load_default(
@@ -90,6 +86,7 @@ class Scorer:
         threads: int,
         keep_quotes: bool,
         config_digest: str,
+        fusers: Fusers,
     ) -> Self:
         """Load the shipped experts; takes seconds.
 
@@ -99,6 +96,7 @@ class Scorer:
             threads: of each model; equal scores are promised for equal numbers only.
             keep_quotes: see the class.
             config_digest: see the class.
+            fusers: see the class.
 
         Raises:
             UnknownProfileError: no weights for this profile are here.
@@ -114,12 +112,24 @@ class Scorer:
             TextExpert.load(),
             FaceExpert.load(models_dir),
         ]
-        return cls(experts, keep_quotes=keep_quotes, config=config_digest)
+        return cls(experts, fusers=fusers, keep_quotes=keep_quotes, config=config_digest)
 
     @property
     def look_back_ns(self) -> Mapping[Modality, int]:
         """How far before its start a window shows each modality."""
-        return {modality: expert.look_back_ns for modality, expert in self._experts.items()}
+        longest: dict[Modality, int] = {}
+        for expert in self._experts:
+            longest[expert.modality] = max(longest.get(expert.modality, 0), expert.look_back_ns)
+        return longest
+
+    def versions(self, tenant: str) -> Versions:
+        """What makes the scores of `tenant`."""
+        return Versions(
+            scorer=NAME,
+            calibration="+".join(expert.version for expert in self._experts),
+            fusion=self._fusers.of(tenant).version,
+            config=self._config,
+        )
 
     def score(
         self, windows: Sequence[WindowInput], states: Mapping[StateKey, ParticipantState]
@@ -133,12 +143,12 @@ class Scorer:
             windows: what to score. Provisional ones do not change a state.
             states: where each participant stands; one who is missing begins anew.
         """
-        found = {modality: self._ask(expert, windows) for modality, expert in self._experts.items()}
+        found = [self._ask(expert, windows) for expert in self._experts]
         after = dict(states)
         scores = []
         for index, window in enumerate(windows):
             key = (window.tenant, window.run, window.conversation, window.participant)
-            findings = {modality: found[modality][index] for modality in found}
+            findings = [answers[index] for answers in found]
             state = after.get(key, ParticipantState())
             score = self._assemble(window, findings, state)
             scores.append(score)
@@ -175,18 +185,22 @@ class Scorer:
     def _assemble(
         self,
         window: WindowInput,
-        findings: Mapping[Modality, Finding],
+        findings: Sequence[Finding],
         state: ParticipantState,
     ) -> WindowScore:
-        present = [item for item in findings.values() if isinstance(item, Evidence)]
-        fused = late.fuse(present) if present else None
-        emotions = None
+        present = [item for item in findings if isinstance(item, Evidence)]
+        fuser = self._fusers.of(window.tenant)
+        fused = fuser.fuse(present) if present else None
+        emotions, decision = None, nothing_to_decide()
         if fused is not None:
             probs = np.exp(fused.log_probs)
             emotions = {label: _rounded(probs[i]) for i, label in enumerate(EMOTIONS)}
-        decision = nothing_to_decide()
-        if fused is not None and emotions is not None:
-            decision = decide(emotions, fused.vacuity)
+            decision = decide(
+                emotions,
+                fused.vacuity,
+                fuser.calibration.threshold(fused.pattern),
+                fuser.calibration.coverage,
+            )
         return WindowScore(
             tenant=window.tenant,
             run=window.run,
@@ -207,7 +221,7 @@ class Scorer:
             conflict=0.0 if fused is None else _rounded(fused.conflict),
             vacuity=1.0 if fused is None else _rounded(fused.vacuity),
             evidence=tuple(self._cue(cue) for item in present for cue in item.cues),
-            versions=self.versions,
+            versions=self.versions(window.tenant),
             partial=window.partial,
             shed=window.shed,
         )
@@ -222,7 +236,7 @@ def _rounded(value: float) -> float:
     return round(float(value), DECIMALS) + 0.0
 
 
-def _distress(fused: late.Fused | None, state: ParticipantState, end_ns: int) -> Distress | None:
+def _distress(fused: Fused | None, state: ParticipantState, end_ns: int) -> Distress | None:
     """Raw and smoothed; None where nobody present has a calibrated say.
 
     Smoothing is exponential in event time with a half-life of four seconds; windows
@@ -246,20 +260,23 @@ def _next_state(state: ParticipantState, score: WindowScore) -> ParticipantState
 
 def _report(
     modality: Modality,
-    findings: Mapping[Modality, Finding],
+    findings: Sequence[Finding],
     window: WindowInput,
-    fused: late.Fused | None,
+    fused: Fused | None,
 ) -> ModalityReport:
-    finding = findings.get(modality)
-    if isinstance(finding, Evidence) and fused is not None:
+    """What the first of the modality's experts that had a say could see, or why none had one."""
+    mine = [finding for finding in findings if finding.modality is modality]
+    present = [finding for finding in mine if isinstance(finding, Evidence)]
+    if present and fused is not None:
         return ModalityReport(
             present=True,
             weight=_rounded(fused.shares[modality]),
-            quality=_rounded_quality(finding.quality),
+            quality=_rounded_quality(present[0].quality),
         )
-    reason = finding.reason if isinstance(finding, Absent) else None
+    reasons = [finding.reason for finding in mine if isinstance(finding, Absent)]
     missing = AbsenceReason.NO_CAMERA if modality is Modality.FACE else AbsenceReason.NO_TRACK
-    return ModalityReport(present=False, reason=reason or window.absent.get(modality, missing))
+    reason = reasons[0] if reasons else window.absent.get(modality, missing)
+    return ModalityReport(present=False, reason=reason)
 
 
 def _rounded_quality(quality: Quality) -> Quality:

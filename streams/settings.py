@@ -35,6 +35,9 @@ _SCORING = (
     "profile",
     "policy",
     "fusion",
+    "tenant_fusion",
+    "neutral_share",
+    "distress_base_rate",
     "window_ms",
     "hop_ms",
     "disorder_ms",
@@ -93,7 +96,14 @@ class Settings(BaseSettings):
     """Tenant of `ingest`, `score` and `demo`."""
     profile: Profile = Profile.DEFAULT
     policy: Literal["eu", "text-only", "research"] = "eu"
-    fusion: Literal["late"] = "late"
+    fusion: Literal["late", "adaptive"] = "late"
+    """`adaptive`: input of worse quality counts less."""
+    tenant_fusion: dict[str, Literal["late", "adaptive"]] = Field(default_factory=dict)
+    """Tenants that are fused another way than `fusion` says."""
+    neutral_share: float = Field(default=0.6, gt=0, lt=1)
+    """Share of all windows that are neutral on these calls; the other labels share the rest."""
+    distress_base_rate: float = Field(default=0.1, gt=0, lt=1)
+    """Share of all windows in distress on these calls."""
     window_ms: PositiveInt = 3_000
     hop_ms: PositiveInt = Field(default=1_000, validate_default=True)
     """At most `window_ms`: no moment may fall between windows."""

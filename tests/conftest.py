@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 import redis.asyncio as redis
 import structlog
+from hypothesis import settings
 from sqlalchemy import make_url
 
 TESTS = Path(__file__).parent
@@ -26,6 +27,10 @@ GIVEN = {
 }
 ENDING_S = 3.0
 FOLDERS = {"unit", "laws", "integration", "e2e", "browser"}
+
+# How long an example takes says more about the machine's neighbours than about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.evaluation.intervals import intervals
 from inference.evaluation.judged import JudgedRows
-from inference.evaluation.manifest import Item, Manifest
 from inference.evaluation.report import (
     ABSENT,
     Breakdown,
@@ -18,34 +16,19 @@ from inference.evaluation.report import (
     Intervals,
     Metrics,
 )
-from inference.evidence import Evidence, Expert
-from inference.fusion.decision import decide
+from inference.evidence import Evidence, Expert, Quality
+from inference.fusion.decision import decide, nothing_to_decide
+from inference.fusion.fuser import Fuser, support_of
+from inference.fusion.product import log_normalised
 from inference.labels import EMOTIONS, AbsenceReason, Emotion
+from inference.training.manifest import Item, Manifest
 from inference.window import WindowInput
 
-SAYS_NOTHING: Final = 1.0
-"""The vacuity of an item on which the expert was absent."""
 Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 Windows = Sequence[WindowInput] | AbsenceReason
 Open = Callable[[Item], Windows]
 """The windows of an item, or why there are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What an expert said of one item, over those of its windows on which it was present.
-
-    Attributes:
-        support: (7,) mean log ratio to the expert's uniform prior, in the order of `EMOTIONS`;
-            0 for labels that it does not know.
-        known: labels that it knows.
-        distress_log_odds: mean, None where it has no calibrated say.
-    """
-
-    support: Floats
-    known: frozenset[Emotion]
-    distress_log_odds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +43,7 @@ def judge_manifest(
     manifest: Manifest,
     expert: Expert,
     open_item: Open,
+    fuser: Fuser,
     *,
     seed: int = 0,
     on_item: Callable[[], None] = lambda: None,
@@ -69,21 +53,22 @@ def judge_manifest(
     The headline holds every item: one that the expert could not read gets its prior,
     uniform. `by.pattern` holds those that were read. Columns are the labels that the expert
     knows or that occur, neutral first: a row that says nothing calls neutral. Labels that
-    occur and that the expert does not know keep their prior (see `fusion.late.fuse`).
+    occur and that the expert does not know keep their prior (see `Fuser.fuse`).
 
     Args:
         manifest: what to read.
         expert: whom to judge.
         open_item: makes the windows of an item.
+        fuser: whose sets are judged: those of the expert alone, under the deployment prior.
         seed: of the bootstrap.
         on_item: called after each item.
     """
-    readings: list[Reading | AbsenceReason] = []
+    readings: list[Evidence | AbsenceReason] = []
     for item in manifest.items:
         readings.append(read(expert, open_item(item)))
         on_item()
-    rows = judged_rows(manifest.items, readings)
-    present = np.array([isinstance(reading, Reading) for reading in readings])
+    rows = judged_rows(manifest.items, readings, fuser)
+    present = np.array([isinstance(reading, Evidence) for reading in readings])
     by_pattern = {expert.modality.value: present} if present.any() else {}
     by_group = _groups(manifest.items)
     report = EvaluationReport(
@@ -106,8 +91,11 @@ def judge_manifest(
     return Judgement(report, rows)
 
 
-def read(expert: Expert, windows: Windows) -> Reading | AbsenceReason:
-    """One answer to all windows of an item; if absent on all, the commonest reason."""
+def read(expert: Expert, windows: Windows) -> Evidence | AbsenceReason:
+    """The mean of what it said of the windows of an item; if absent on all, the commonest reason.
+
+    Log-probabilities are averaged and normalised, log odds are averaged; quality is unknown.
+    """
     if isinstance(windows, AbsenceReason):
         return windows
     findings = expert.assess(windows)
@@ -116,45 +104,40 @@ def read(expert: Expert, windows: Windows) -> Reading | AbsenceReason:
         reasons = [finding.reason for finding in findings if not isinstance(finding, Evidence)]
         return Counter(reasons).most_common(1)[0][0]
     odds = [one.distress_log_odds for one in heard if one.distress_log_odds is not None]
-    return Reading(
-        support=np.mean([_support(one) for one in heard], axis=0),
-        known=frozenset(label for one in heard for label in one.labels),
+    return replace(
+        heard[0],
+        log_probs=log_normalised(np.mean([one.log_probs for one in heard], axis=0)),
         distress_log_odds=float(np.mean(odds)) if odds else None,
+        quality=Quality(),
+        cues=(),
     )
 
 
-def judged_rows(items: Sequence[Item], readings: Sequence[Reading | AbsenceReason]) -> JudgedRows:
+def judged_rows(
+    items: Sequence[Item], readings: Sequence[Evidence | AbsenceReason], fuser: Fuser
+) -> JudgedRows:
     """One row an item, in their order; an item that was not read gets the uniform prior."""
-    read_ones = [reading for reading in readings if isinstance(reading, Reading)]
-    known = {label for reading in read_ones for label in reading.known} or set(EMOTIONS)
+    known = {one.labels for one in readings if isinstance(one, Evidence)} or {EMOTIONS}
     occurring = {item.label for item in items}
-    names = sorted(
-        (label for label in EMOTIONS if label in known | occurring),
-        key=lambda label: label is not Emotion.NEUTRAL,
-    )
+    shown = [label for label in EMOTIONS if label in occurring.union(*known)]
+    names = sorted(shown, key=lambda label: label is not Emotion.NEUTRAL)
     columns = [EMOTIONS.index(label) for label in names]
-    silent = Reading(np.zeros(len(EMOTIONS)), frozenset(), None)
-    filled = [reading if isinstance(reading, Reading) else silent for reading in readings]
-    support = np.array([reading.support[columns] for reading in filled])  # (n, names)
-    log_probs = support - np.logaddexp.reduce(support, axis=1, keepdims=True)
-    odds = np.array([reading.distress_log_odds or 0.0 for reading in filled])
-    says_distress = any(reading.distress_log_odds is not None for reading in filled)
-    said = [isinstance(reading, Reading) for reading in readings]
+    odds = [one.distress_log_odds if isinstance(one, Evidence) else None for one in readings]
     return JudgedRows(
         labels=np.array([item.label.value for item in items]),
-        log_probs=log_probs,
+        log_probs=log_normalised(np.array([_support(one) for one in readings])[:, columns]),
         names=tuple(label.value for label in names),
         units=np.array([_unit(item) for item in items]),
-        distress_log_odds=odds if says_distress else None,
-        sets=np.array([_set(row, names, one) for row, one in zip(log_probs, said, strict=True)]),
+        distress_log_odds=(
+            np.array([one or 0.0 for one in odds]) if any(one is not None for one in odds) else None
+        ),
+        sets=np.array([_set(one, fuser) for one in readings])[:, columns],
     )
 
 
-def _support(evidence: Evidence) -> Floats:
-    support = np.zeros(len(EMOTIONS))
-    columns = [EMOTIONS.index(label) for label in evidence.labels]
-    support[columns] = evidence.log_probs + np.log(len(evidence.labels))
-    return support
+def _support(reading: Evidence | AbsenceReason) -> Floats:
+    """(7,), 0 where nothing was read."""
+    return support_of(reading) if isinstance(reading, Evidence) else np.zeros(len(EMOTIONS))
 
 
 def _unit(item: Item) -> str:
@@ -162,12 +145,18 @@ def _unit(item: Item) -> str:
     return f"item {item.line}" if item.speaker is None else f"speaker {item.speaker}"
 
 
-def _set(log_probs: Floats, names: Sequence[Emotion], said: bool) -> Rows:  # noqa: FBT001
-    """(names,) which labels the decision would not rule out."""
-    emotions = dict.fromkeys(EMOTIONS, 0.0)
-    emotions |= dict(zip(names, np.exp(log_probs).tolist(), strict=True))
-    held = decide(emotions, 0.0 if said else SAYS_NOTHING).set
-    return np.array([label in held for label in names])
+def _set(reading: Evidence | AbsenceReason, fuser: Fuser) -> Rows:
+    """(7,) which labels the decision would not rule out."""
+    decision = nothing_to_decide()
+    if isinstance(reading, Evidence):
+        fused = fuser.fuse([reading])
+        decision = decide(
+            dict(zip(EMOTIONS, np.exp(fused.log_probs).tolist(), strict=True)),
+            fused.vacuity,
+            fuser.calibration.threshold(fused.pattern),
+            fuser.calibration.coverage,
+        )
+    return np.array([label in decision.set for label in EMOTIONS])
 
 
 def _groups(items: Sequence[Item]) -> dict[str, Rows]:
@@ -180,7 +169,7 @@ def _groups(items: Sequence[Item]) -> dict[str, Rows]:
     }
 
 
-def _absent(readings: Iterable[Reading | AbsenceReason]) -> dict[str, Metrics]:
+def _absent(readings: Iterable[Evidence | AbsenceReason]) -> dict[str, Metrics]:
     """How many items were not read, by reason; nothing where all were."""
     reasons = Counter(reading for reading in readings if isinstance(reading, AbsenceReason))
     counts = {reason.value: float(reasons[reason]) for reason in sorted(reasons)}

@@ -17,7 +17,6 @@ from inference.evaluation.figures import (
 )
 from inference.evaluation.ravdess_speech import CATEGORIES, EMOBOX_FOLDS, ActedClip
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
-from inference.experts.linear_head import LinearHead
 from inference.experts.speech_head import CALM_DISTRESS, SpeechHead
 from inference.experts.voice_activity import VoiceActivity
 from inference.experts.voice_encoder import VoiceEncoder
@@ -25,20 +24,17 @@ from inference.labels import DISTRESS, Emotion
 from inference.training.audio_file import read_audio
 from inference.training.degrade import random_cut, telephone
 from inference.training.emodb import HELD_OUT_SPEAKERS, Category, Clip
-from inference.training.speaker_folds import speaker_folds
 from inference.training.speech import (
     DRAWS,
     Copy,
     EmbeddedClips,
     chance,
     embed_clips,
-    fit_copies,
     fit_linear,
     hear,
 )
+from inference.training.speech_folds import Fold, fit_folds, predict
 
-SPEAKERS_PER_FOLD: Final = 2
-"""Five folds of EmoDB's ten speakers."""
 LINES: Final = (Copy.WIDEBAND, Copy.TELEPHONE)
 FOUR_CLASSES: Final = ("anger", "joy", "neutral", "sadness")
 OPUS_CATEGORIES: Final = ("boredom", "disgust", "fear")
@@ -61,14 +57,6 @@ class Ears:
     def embed(self, samples: Embeddings) -> Embeddings:
         """(768,) of (samples,), as the expert does."""
         return hear(samples, self.encoder, self.voice_activity).embedding
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """A head and the rows, (clips,), whose speakers it has never heard."""
-
-    held_out: Rows
-    head: LinearHead
 
 
 def recordings(clips: Sequence[Clip], acted: Sequence[ActedClip]) -> int:
@@ -119,23 +107,6 @@ def evaluate_speech(
             "recordings": f"EmoDB {len(clips)}, RAVDESS {len(acted)}, seed {seed}",
         },
     )
-
-
-def fit_folds(corpus: EmbeddedClips, labels: Names, names: Sequence[str]) -> tuple[Fold, ...]:
-    """Fit the recipe once a fold, on clips whose label, (clips,), is one of `names`."""
-    known = np.isin(labels, names)
-    return tuple(
-        Fold(held_out, fit_copies(corpus, labels, names, known & ~held_out))
-        for held_out in speaker_folds(corpus.speakers, SPEAKERS_PER_FOLD)
-    )
-
-
-def predict(folds: Sequence[Fold], embeddings: Embeddings) -> Floats:
-    """(clips, labels) log-probabilities, each row by the head that never heard its speaker."""
-    log_probs = np.empty((len(embeddings), len(folds[0].head.labels)))
-    for fold in folds:
-        log_probs[fold.held_out] = fold.head.log_probs(embeddings[fold.held_out])
-    return log_probs
 
 
 def label_figures(

@@ -3,46 +3,50 @@
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
+from inference.calibration.conformal import DEFAULT_COVERAGE, prediction_sets
 from inference.labels import DISTRESS, EMOTIONS, HIGH_AROUSAL, LOW_AROUSAL, Emotion
 from inference.score import Decision
 
-COVERAGE: Final = 0.9
 LEAST_SURE: Final = 0.5
-"""A label is named only where it is likelier than all others together."""
+"""A label is named only where it is likelier than all others together …"""
+WIDEST_SET: Final = 3
+"""… and its set leaves no more than this many possible."""
 EMPTY: Final = 0.95
 """From this vacuity on only the prior speaks, and nothing is named."""
 
 
-def decide(emotions: Mapping[Emotion, float], vacuity: float) -> Decision:
+def decide(
+    emotions: Mapping[Emotion, float],
+    vacuity: float,
+    threshold: float,
+    coverage: float = DEFAULT_COVERAGE,
+) -> Decision:
     """Name the likeliest label, or abstain.
-
-    `set` holds the fewest labels that reach `COVERAGE` of the estimate's own probability;
-    with nothing but the prior, all labels.
 
     Args:
         emotions: probability of each of the seven labels.
-        vacuity: of the same estimate.
+        vacuity: of the same estimate; with nothing but the prior every label is in the set.
+        threshold: of the conformal set, see `inference.calibration.conformal`.
+        coverage: that the threshold was fitted for.
     """
+    probs = np.array([emotions[label] for label in EMOTIONS])
+    inside = prediction_sets(probs, threshold) | (vacuity >= EMPTY)
     ranked = sorted(EMOTIONS, key=lambda label: -emotions[label])
-    abstained = vacuity >= EMPTY or emotions[ranked[0]] < LEAST_SURE
-    likely: list[Emotion] = []
-    reached = 0.0
-    for label in ranked:
-        if reached >= COVERAGE and vacuity < EMPTY:
-            break
-        likely.append(label)
-        reached += emotions[label]
+    likely = tuple(label for label in ranked if inside[EMOTIONS.index(label)])
+    named = emotions[ranked[0]] >= LEAST_SURE and len(likely) <= WIDEST_SET
     return Decision(
-        label=None if abstained else ranked[0],
-        set=tuple(likely),
-        coverage=COVERAGE,
-        abstained=abstained,
+        label=ranked[0] if named else None,
+        set=likely,
+        coverage=coverage,
+        abstained=not named,
     )
 
 
 def nothing_to_decide() -> Decision:
     """The decision on a window in which nothing was present."""
-    return Decision(label=None, set=EMOTIONS, coverage=COVERAGE, abstained=True)
+    return Decision(label=None, set=EMOTIONS, coverage=DEFAULT_COVERAGE, abstained=True)
 
 
 def arousal(emotions: Mapping[Emotion, float]) -> float:

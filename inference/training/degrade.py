@@ -77,12 +77,14 @@ def telephone(samples: Samples) -> Samples:
     return _same_length(back.astype(np.float32), len(samples))
 
 
-def random_noise(samples: Samples, random: np.random.Generator) -> Samples:
-    """Pink noise added at 10 to 30 dB below the recording."""
+def random_noise(
+    samples: Samples, random: np.random.Generator, snr_db: tuple[float, float] = SNR_DB
+) -> Samples:
+    """Pink noise added, the recording `snr_db` above it."""
     spectrum = np.fft.rfft(random.standard_normal(len(samples)))
     spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0))
     noise = np.fft.irfft(spectrum, len(samples))
-    wanted = np.sqrt(np.mean(samples**2)) * 10 ** (-random.uniform(*SNR_DB) / 20)
+    wanted = np.sqrt(np.mean(samples**2)) * 10 ** (-random.uniform(*snr_db) / 20)
     noise *= wanted / np.sqrt(np.mean(noise**2))
     return (samples + noise).astype(np.float32)
 

@@ -10,14 +10,15 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from inference.errors import AffectstreamError
 from inference.evaluation.item_windows import picture_windows, sound_windows, text_window
-from inference.evaluation.manifest import Content, Item, ManifestError
 from inference.evaluation.manifest_report import Open, Windows, judge_manifest
 from inference.evaluation.markdown import to_markdown
 from inference.evaluation.plots import check_plots, draw
 from inference.evaluation.report import EvaluationReport, print_report, to_json
 from inference.evidence import Expert
+from inference.fusion.artefact import Fusers
 from inference.labels import AbsenceReason, Modality
 from inference.training.audio_file import UnreadableAudioError, read_audio
+from inference.training.manifest import Content, Item, ManifestError
 from inference.window import CameraFrame
 from streams.cli._manifest import ManifestOptions
 from streams.ingest.errors import MediaError
@@ -39,12 +40,12 @@ def judge(
     if options.plots is not None:
         check_plots(options.plots)
     manifest = options.read(CONTENT[modality])
-    expert = load()
+    expert, fuser = load(), Fusers.shipped().default
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("judging", total=len(manifest.items))
         judgement = judge_manifest(
-            manifest, expert, OPENERS[modality], on_item=lambda: bar.advance(task)
+            manifest, expert, OPENERS[modality], fuser, on_item=lambda: bar.advance(task)
         )
     show(judgement.report, options, json=json)
     if options.plots is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from inference.evaluation.manifest import (
+from inference.training.manifest import (
     Content,
     Manifest,
     ManifestError,

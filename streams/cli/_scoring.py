@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.fusion.artefact import Fusers
+from inference.fusion.prior import DeploymentPrior
 from inference.scorer import Scorer
 from storage.cache import Cache
 from storage.results import ResultStore
@@ -31,6 +33,11 @@ def open_scorer(settings: Settings) -> Scorer:
         threads=settings.torch_threads,
         keep_quotes=settings.keep_transcripts,
         config_digest=settings.scoring_digest,
+        fusers=Fusers.shipped(
+            settings.fusion,
+            settings.tenant_fusion,
+            DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
+        ),
     )
 
 

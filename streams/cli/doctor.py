@@ -138,4 +138,4 @@ async def _models(settings: Settings) -> str:
     from streams.cli._scoring import open_scorer
 
     scorer = await asyncio.to_thread(open_scorer, settings)
-    return f"profile {settings.profile}: {scorer.versions.calibration}"
+    return f"profile {settings.profile}: {scorer.versions(settings.tenant).calibration}"

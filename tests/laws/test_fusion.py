@@ -1,6 +1,8 @@
-"""Laws of late fusion: order, absence, vacuity and quality."""
+"""Laws of fusion: order, absence, groups, vacuity and quality."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -8,10 +10,28 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from inference.evidence import Evidence, Quality
-from inference.fusion.decision import COVERAGE, EMPTY, arousal, decide, nothing_to_decide, valence
-from inference.fusion.late import FULL_WEIGHT, fuse, weight
-from inference.fusion.prior import DISTRESS_BASE_RATE, log_prior
+from inference.fusion.adaptive import AdaptiveWeighting, QualitySlopes
+from inference.fusion.decision import EMPTY, WIDEST_SET, arousal, decide, nothing_to_decide, valence
+from inference.fusion.fuser import Fused, Fuser, Weighting
+from inference.fusion.late import FULL_WEIGHT, LateWeighting
+from inference.fusion.prior import DEFAULT_PRIOR, DISTRESS_BASE_RATE
 from inference.labels import EMOTIONS, Emotion, Modality
+
+LATE: Weighting = LateWeighting()
+SLOPES = {
+    Modality.SPEECH: QualitySlopes(slopes={"level": 1.5, "confidence": 0.5}),
+    Modality.TEXT: QualitySlopes(slopes={"confidence": 2.0}, usual={"confidence": 0.7}),
+}
+ADAPTIVE: Weighting = AdaptiveWeighting(SLOPES)
+both_ways = pytest.mark.parametrize("weigh", [LATE, ADAPTIVE], ids=["late", "adaptive"])
+shares = st.none() | st.floats(0, 1)
+qualities = st.builds(
+    Quality, present_share=shares, level=shares, freshness=shares, confidence=shares
+)
+
+
+def fuse(evidence: Sequence[Evidence], weigh: Weighting = LATE) -> Fused:
+    return Fuser(weigh).fuse(evidence)
 
 
 @st.composite
@@ -24,7 +44,7 @@ def opinions(draw: st.DrawFn, modality: Modality) -> Evidence:
         labels=labels,
         log_probs=logits - math.log(np.exp(logits).sum()),
         distress_log_odds=draw(st.none() | st.floats(-6, 6)),
-        quality=Quality(present_share=draw(st.none() | st.floats(0, 1))),
+        quality=draw(qualities),
         weight_limit=draw(st.floats(0, 1.5)),
     )
 
@@ -46,11 +66,13 @@ def silent(modality: Modality) -> Evidence:
     )
 
 
+@both_ways
 @given(several)
 def test_an_estimate_is_a_distribution_and_its_figures_stay_in_their_bounds(
+    weigh: Weighting,
     evidence: tuple[Evidence, ...],
 ) -> None:
-    fused = fuse(evidence)
+    fused = fuse(evidence, weigh)
     assert math.isclose(np.exp(fused.log_probs).sum(), 1)
     assert math.isclose(sum(fused.shares.values()), 1)
     assert 0 <= fused.conflict <= math.log(len(evidence)) + 1e-9
@@ -58,9 +80,12 @@ def test_an_estimate_is_a_distribution_and_its_figures_stay_in_their_bounds(
     assert fused.distress is None or 0 < fused.distress < 1
 
 
+@both_ways
 @given(several)
-def test_the_order_of_the_experts_does_not_matter(evidence: tuple[Evidence, ...]) -> None:
-    forth, back = fuse(evidence), fuse(evidence[::-1])
+def test_the_order_of_the_experts_does_not_matter(
+    weigh: Weighting, evidence: tuple[Evidence, ...]
+) -> None:
+    forth, back = fuse(evidence, weigh), fuse(evidence[::-1], weigh)
     np.testing.assert_array_equal(forth.log_probs, back.log_probs)
     assert (forth.distress, forth.shares, forth.conflict, forth.vacuity) == (
         back.distress,
@@ -70,9 +95,14 @@ def test_the_order_of_the_experts_does_not_matter(evidence: tuple[Evidence, ...]
     )
 
 
-@given(opinions(Modality.SPEECH), opinions(Modality.TEXT))
-def test_an_expert_that_says_nothing_changes_nothing(speech: Evidence, text: Evidence) -> None:
-    alone, beside = fuse([speech, text]), fuse([speech, text, silent(Modality.FACE)])
+@both_ways
+@pytest.mark.parametrize("modality", Modality)
+@given(speech=opinions(Modality.SPEECH), text=opinions(Modality.TEXT))
+def test_an_expert_that_says_nothing_changes_nothing(
+    weigh: Weighting, modality: Modality, speech: Evidence, text: Evidence
+) -> None:
+    nobody = silent(modality)
+    alone, beside = fuse([speech, text], weigh), fuse([speech, text, nobody], weigh)
     np.testing.assert_allclose(beside.log_probs, alone.log_probs, atol=1e-12)
     assert beside.distress == alone.distress
     assert math.isclose(beside.conflict, alone.conflict, abs_tol=1e-12)
@@ -81,14 +111,14 @@ def test_an_expert_that_says_nothing_changes_nothing(speech: Evidence, text: Evi
 
 def test_where_only_silent_experts_are_present_the_prior_is_all_there_is() -> None:
     fused = fuse([silent(Modality.FACE)])
-    np.testing.assert_allclose(fused.log_probs, log_prior())
+    np.testing.assert_allclose(fused.log_probs, DEFAULT_PRIOR.log_shares)
     assert (fused.distress, fused.vacuity, fused.conflict) == (None, 1.0, 0.0)
 
 
 @given(opinions(Modality.SPEECH))
 def test_one_expert_of_full_weight_is_tempered_and_given_the_prior(speech: Evidence) -> None:
-    assume(weight(speech.quality, speech.weight_limit) == FULL_WEIGHT)
-    fused = np.exp(fuse([speech]).log_probs - log_prior())
+    assume(LATE(speech) == FULL_WEIGHT)
+    fused = np.exp(fuse([speech]).log_probs - DEFAULT_PRIOR.log_shares)
     known = [EMOTIONS.index(label) for label in speech.labels]
     ratios = np.log(fused[known]) - np.log(fused[known[0]])
     np.testing.assert_allclose(
@@ -117,15 +147,48 @@ def test_distress_grows_with_what_an_expert_hears(
     assert math.isclose(heard(0.0), DISTRESS_BASE_RATE)
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1.5))
-def test_worse_quality_never_raises_a_weight(one: float, other: float, limit: float) -> None:
-    low, high = sorted([one, other])
-    assert (
-        0
-        <= weight(Quality(present_share=low), limit)
-        <= weight(Quality(present_share=high), limit)
-        <= min(limit, FULL_WEIGHT)
+@both_ways
+@given(opinions(Modality.SPEECH), qualities, st.data())
+def test_worse_quality_never_raises_a_weight(
+    weigh: Weighting, speech: Evidence, better: Quality, data: st.DataObject
+) -> None:
+    worse = Quality(
+        **{
+            name: None if value is None else value * data.draw(st.floats(0, 1), label=name)
+            for name, value in asdict(better).items()
+        }
     )
+    low, high = (weigh(replace(speech, quality=quality)) for quality in (worse, better))
+    assert 0 <= low <= high <= min(speech.weight_limit, FULL_WEIGHT)
+
+
+@given(opinions(Modality.SPEECH))
+def test_at_its_best_quality_an_expert_counts_as_much_adaptive_as_late(speech: Evidence) -> None:
+    best = replace(speech, quality=Quality(present_share=1, level=1, freshness=1, confidence=1))
+    assert math.isclose(ADAPTIVE(best), LATE(best))
+
+
+def test_a_quality_that_is_unknown_counts_as_the_usual_one() -> None:
+    unknown = replace(silent(Modality.TEXT), quality=Quality(confidence=None))
+    usual = replace(silent(Modality.TEXT), quality=Quality(confidence=0.7))
+    assert ADAPTIVE(unknown) == ADAPTIVE(usual) < LATE(unknown)
+
+
+@pytest.mark.parametrize("slopes", [{"level": -0.1}, {"freshness": 1.0}, {"loudness": 1.0}])
+def test_slopes_that_would_reward_bad_input_are_refused(slopes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="at least 0 and one of"):
+        QualitySlopes(slopes=slopes)
+
+
+@both_ways
+@given(opinions(Modality.SPEECH), opinions(Modality.TEXT))
+def test_a_second_expert_of_the_same_opinion_has_no_vote_of_its_own(
+    weigh: Weighting, speech: Evidence, text: Evidence
+) -> None:
+    once, twice = fuse([speech, text], weigh), fuse([speech, text, speech], weigh)
+    np.testing.assert_allclose(twice.log_probs, once.log_probs, atol=1e-12)
+    assert twice.shares == once.shares
+    assert twice.pattern == once.pattern == "speech+text"
 
 
 def test_experts_of_no_weight_share_it_evenly() -> None:
@@ -162,10 +225,9 @@ def test_experts_that_contradict_each_other_are_in_conflict() -> None:
     assert fuse([speech, sure(Modality.TEXT, Emotion.ANGER)]).conflict < 1e-9
 
 
-@pytest.mark.parametrize("evidence", [[], [silent(Modality.FACE), silent(Modality.FACE)]])
-def test_nothing_or_two_of_a_modality_are_refused(evidence: list[Evidence]) -> None:
-    with pytest.raises(ValueError, match="one piece of evidence a modality"):
-        fuse(evidence)
+def test_nothing_is_not_fused() -> None:
+    with pytest.raises(ValueError, match="no evidence"):
+        fuse([])
 
 
 distributions = st.lists(st.floats(0.01, 1), min_size=7, max_size=7).map(
@@ -173,31 +235,33 @@ distributions = st.lists(st.floats(0.01, 1), min_size=7, max_size=7).map(
 )
 
 
-@given(distributions, st.floats(0, 1))
-def test_a_label_is_named_only_where_it_is_likelier_than_all_others_together(
-    emotions: dict[Emotion, float], vacuity: float
+@given(distributions, st.floats(0, 1), st.floats(0, 1))
+def test_a_label_is_named_only_where_it_is_likelier_than_all_others_and_few_others_are_possible(
+    emotions: dict[Emotion, float], vacuity: float, threshold: float
 ) -> None:
-    decision = decide(emotions, vacuity)
+    decision = decide(emotions, vacuity, threshold)
     assert decision.abstained == (decision.label is None)
     if decision.label is not None:
         assert emotions[decision.label] >= 0.5
         assert decision.label == decision.set[0]
-    assert decision.abstained == (max(emotions.values()) < 0.5 or vacuity >= EMPTY)
+        assert len(decision.set) <= WIDEST_SET
+        assert vacuity < EMPTY
 
 
-@given(distributions)
-def test_a_set_holds_the_fewest_labels_that_reach_its_coverage(
-    emotions: dict[Emotion, float],
+@given(distributions, st.floats(0, 1), st.floats(0, 1))
+def test_a_laxer_threshold_only_adds_labels_and_the_likeliest_is_always_in(
+    emotions: dict[Emotion, float], one: float, other: float
 ) -> None:
-    likely = decide(emotions, 0.0).set
-    total = sum(emotions[label] for label in likely)
-    assert total >= COVERAGE - 1e-9
-    assert total - emotions[likely[-1]] < COVERAGE
+    strict, lax = sorted([one, other])
+    narrow, wide = decide(emotions, 0.0, strict).set, decide(emotions, 0.0, lax).set
+    assert set(narrow) <= set(wide)
+    assert emotions[narrow[0]] == max(emotions.values())
+    assert set(decide(emotions, 0.0, 1.0).set) == set(EMOTIONS)
 
 
 def test_with_nothing_but_the_prior_every_label_is_possible() -> None:
-    prior = dict(zip(EMOTIONS, np.exp(log_prior()), strict=True))
-    decision = decide(prior, 1.0)
+    prior = dict(zip(EMOTIONS, np.exp(DEFAULT_PRIOR.log_shares), strict=True))
+    decision = decide(prior, 1.0, 0.1)
     assert decision.abstained
     assert set(decision.set) == set(EMOTIONS) == set(nothing_to_decide().set)
 

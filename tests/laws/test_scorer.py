@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from inference.contract import from_json, to_json
 from inference.evidence import Absent, Cue, Evidence, Quality
+from inference.fusion.artefact import UNCALIBRATED, Fusers
+from inference.fusion.fuser import Fuser
+from inference.fusion.late import LateWeighting
 from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Modality, Role
 from inference.score import ParticipantState, WindowScore
 from inference.scorer import HALF_LIFE_NS, Scored, Scorer, UnknownProfileError
@@ -191,10 +194,10 @@ def test_words_are_quoted_only_where_the_settings_keep_them(*, keep: bool, cue: 
 
 
 def test_versions_name_every_expert_and_the_settings() -> None:
-    versions = Scorer(ALL, config="sha256:1").versions
+    versions = Scorer(ALL, config="sha256:1").versions("anyone")
     assert (versions.calibration, versions.fusion, versions.config) == (
         "straw-1+straw-1+straw-1",
-        "late",
+        "uncalibrated",
         "sha256:1",
     )
     assert Scorer(ALL).look_back_ns == dict.fromkeys(MODALITIES, 0)
@@ -203,7 +206,12 @@ def test_versions_name_every_expert_and_the_settings() -> None:
 def test_weights_that_are_not_shipped_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UnknownProfileError, match="research"):
         Scorer.load_default(
-            "research", models_dir=tmp_path, threads=1, keep_quotes=False, config_digest=""
+            "research",
+            models_dir=tmp_path,
+            threads=1,
+            keep_quotes=False,
+            config_digest="",
+            fusers=UNCALIBRATED,
         )
 
 
@@ -215,3 +223,21 @@ def test_scores_are_rounded_before_anything_is_built_on_them() -> None:
 
     scores = scored(Scorer(ALL), *(window(second) for second in range(6))).scores
     assert all(value == round(value, 4) for score in scores for value in digits(score))
+
+
+def test_a_tenant_may_be_fused_another_way_and_its_scores_say_so() -> None:
+    own = Fuser(LateWeighting(), version="own-1")
+    scorer = Scorer(ALL, fusers=Fusers(Fuser(LateWeighting(), version="usual-1"), {"acme": own}))
+    usual = replace(window(1), tenant="other")
+    versions = [score.versions.fusion for score in scored(scorer, usual, window(1)).scores]
+    assert versions == ["usual-1", "own-1"]
+
+
+def test_experts_of_one_modality_stand_in_for_each_other() -> None:
+    pair = [StrawExpert(Modality.SPEECH, missing=frozenset({1})), StrawExpert(Modality.SPEECH)]
+    one, other = scored(Scorer(pair), window(1), window(2)).scores
+    assert one.modalities[Modality.SPEECH].present
+    assert other.modalities[Modality.SPEECH].weight == 1
+    none = [StrawExpert(Modality.SPEECH, missing=frozenset({1})) for _ in range(2)]
+    (score,) = scored(Scorer(none), window(1)).scores
+    assert score.modalities[Modality.SPEECH].reason is AbsenceReason.SILENCE

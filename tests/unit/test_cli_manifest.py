@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.evaluation.manifest import ManifestError
 from inference.evaluation.plots import FILES
+from inference.training.manifest import ManifestError
 from streams.cli._manifest import ManifestOptions
 from streams.cli.evaluate_face import face
 from streams.cli.evaluate_speech import speech

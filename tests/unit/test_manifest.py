@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.evaluation.manifest import ManifestError, parse_labels, read_manifest
 from inference.labels import Emotion
+from inference.training.manifest import ManifestError, parse_labels, read_manifest
 
 
 def written(folder: Path, text: str) -> Path:

@@ -6,18 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.calibration.patterns import PatternCalibration
 from inference.evaluation.item_windows import picture_windows, sound_windows, starts, text_window
-from inference.evaluation.manifest import Item, Manifest, read_manifest
-from inference.evaluation.manifest_report import Reading, judge_manifest, read
+from inference.evaluation.manifest_report import judge_manifest, read
 from inference.evaluation.report import from_json, to_json
 from inference.evidence import Absent, Evidence, Quality
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
-from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality
+from inference.fusion.artefact import UNCALIBRATED
+from inference.fusion.fuser import Fuser
+from inference.fusion.late import LateWeighting
+from inference.fusion.prior import EVEN_PRIOR
+from inference.labels import AbsenceReason, Emotion, Modality
 from inference.training.audio_file import read_audio
+from inference.training.manifest import Item, Manifest, read_manifest
 from inference.window import SECOND_NS, CameraFrame, WindowInput
 
 CLIPS = Path(__file__).parents[1] / "data" / "emodb"
+FUSER = UNCALIBRATED.default
 KNOWN = (Emotion.ANGER, Emotion.JOY, Emotion.NEUTRAL)
 
 
@@ -72,18 +78,19 @@ def test_items_that_were_not_read_are_counted_by_reason_and_get_the_prior() -> N
         manifest(("anger", "anger"), ("joy", "joy"), ("", "joy"), ("failed", "neutral")),
         Believer(),
         words,
+        FUSER,
     ).report
     assert report.by.group["absent"] == {"failed": 1.0, "silence": 1.0}
     assert report.by.pattern["text"]["n"] == 2.0
     assert report.by.pattern["text"]["accuracy"] == 1.0
     assert report.metrics["accuracy"] == 0.75  # who says nothing calls neutral
     assert report.metrics["nll"] == pytest.approx(-(math.log(0.6) + math.log(1 / 3)) / 2)
-    assert report.metrics["mean_set_size"] == 3.0
+    assert report.metrics["mean_set_size"] == 3.0  # without a threshold nothing is ruled out
     assert from_json(to_json(report)) == report
 
 
 def test_an_expert_that_read_nothing_has_only_the_prior() -> None:
-    report = judge_manifest(manifest(("", "joy"), ("", "joy")), Believer(), words).report
+    report = judge_manifest(manifest(("", "joy"), ("", "joy")), Believer(), words, FUSER).report
     assert report.by.pattern == {}
     assert report.metrics["accuracy"] == 0.0
     assert report.metrics["nll"] == pytest.approx(math.log(7))
@@ -91,7 +98,9 @@ def test_an_expert_that_read_nothing_has_only_the_prior() -> None:
 
 
 def test_a_label_that_the_expert_does_not_know_keeps_its_prior() -> None:
-    judged = judge_manifest(manifest(("anger", "anger"), ("anger", "surprise")), Believer(), words)
+    judged = judge_manifest(
+        manifest(("anger", "anger"), ("anger", "surprise")), Believer(), words, FUSER
+    )
     assert judged.rows.names == ("neutral", "anger", "joy", "surprise")
     probs = np.exp(judged.rows.log_probs)
     assert probs[:, 3] == pytest.approx([0.25, 0.25])
@@ -100,7 +109,7 @@ def test_a_label_that_the_expert_does_not_know_keeps_its_prior() -> None:
 
 def test_each_value_of_a_column_has_its_figures_and_intervals() -> None:
     said = [("anger", "anger"), ("joy", "anger")] * 6
-    report = judge_manifest(manifest(*said, sex=["f", "m"] * 6), Believer(), words).report
+    report = judge_manifest(manifest(*said, sex=["f", "m"] * 6), Believer(), words, FUSER).report
     assert report.by.group["sex=f"]["accuracy"] == 1.0
     assert report.by.group["sex=m"]["accuracy"] == 0.0
     assert report.by.group["sex=m"]["n"] == 6.0
@@ -115,13 +124,11 @@ def test_each_value_of_a_column_has_its_figures_and_intervals() -> None:
 def test_the_windows_of_an_item_are_averaged_where_the_expert_was_present() -> None:
     windows = [text_window(word) for word in ("anger", "", "joy", "joy")]
     reading = read(Believer(), windows)
-    assert isinstance(reading, Reading)
-    log_three = math.log(3)
-    expected = {"anger": log_three / 3, "joy": 2 * log_three / 3}
-    relative = reading.support - reading.support[EMOTIONS.index(Emotion.NEUTRAL)]
-    assert {
-        label.value: relative[EMOTIONS.index(label)] for label in (Emotion.ANGER, Emotion.JOY)
-    } == pytest.approx(expected)
+    assert isinstance(reading, Evidence)
+    said = dict(zip(reading.labels, reading.log_probs - reading.log_probs[2], strict=True))
+    third = math.log(3) / 3
+    assert said == pytest.approx({Emotion.ANGER: third, Emotion.JOY: 2 * third, Emotion.NEUTRAL: 0})
+    assert np.exp(reading.log_probs).sum() == pytest.approx(1.0)
     assert reading.distress_log_odds == pytest.approx(-1 / 3)
 
 
@@ -169,6 +176,7 @@ def test_the_shipped_voice_is_judged_as_its_windows_are_scored(tmp_path: Path) -
         read_manifest(path, "path"),
         expert,
         lambda item: sound_windows(read_audio(item.path or path)),
+        FUSER,
     )
     assert judged.report.metrics["accuracy"] == 1.0
     assert judged.report.metrics["distress_auc"] == 1.0
@@ -189,9 +197,18 @@ def test_the_shipped_words_are_judged_by_language() -> None:
         ("", "neutral"),
     ]
     report = judge_manifest(
-        manifest(*said, language=["en", "en", "en", "de"]), TextExpert.load(), words
+        manifest(*said, language=["en", "en", "en", "de"]), TextExpert.load(), words, FUSER
     ).report
     assert report.by.group["absent"] == {"silence": 1.0}
     assert report.by.pattern["text"]["n"] == 3.0
     assert report.by.pattern["text"]["distress_auc"] == 1.0
     assert report.by.group["language=en"] == report.by.pattern["text"]
+
+
+def test_sets_hold_what_the_service_would_not_rule_out() -> None:
+    strict = Fuser(LateWeighting(), EVEN_PRIOR, PatternCalibration(thresholds={"text": 0.3}))
+    said = manifest(("anger", "anger"), ("joy", "anger"), ("", "joy"))
+    rows = judge_manifest(said, Believer(), words, strict).rows
+    assert rows.sets is not None
+    held = [{rows.names[i] for i in np.flatnonzero(row)} for row in rows.sets]
+    assert held == [{"anger"}, {"joy"}, {"anger", "joy", "neutral"}]

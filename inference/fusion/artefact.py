@@ -1,0 +1,105 @@
+"""What fusion has learnt, as it is shipped: thresholds, temperatures, slopes of quality."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import msgspec
+
+from inference.calibration.patterns import PatternCalibration
+from inference.errors import AffectstreamError
+from inference.fusion.adaptive import AdaptiveWeighting, QualitySlopes
+from inference.fusion.fuser import Fuser, Weighting
+from inference.fusion.late import LateWeighting
+from inference.fusion.prior import DEFAULT_PRIOR, DeploymentPrior
+from inference.labels import Modality
+
+WEIGHTS: Final = Path(__file__).parent.parent / "weights" / "fusion"
+FILE: Final = "fusion.json"
+FusionName = Literal["late", "adaptive"]
+
+
+class FusionWeightsError(AffectstreamError):
+    """A folder that holds no usable calibration of fusion."""
+
+
+class FusionArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `affectstream train calibration` writes.
+
+    Attributes:
+        experts: versions of the experts on whose held-out predictions it was fitted.
+        training: seed, counts and library versions.
+    """
+
+    name: str
+    version: int
+    calibration: PatternCalibration
+    slopes: dict[Modality, QualitySlopes]
+    data: str
+    licence: str
+    experts: dict[str, str]
+    training: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Self:
+        """Read `folder`, by default the shipped one. Raises FusionWeightsError."""
+        path = (folder or WEIGHTS) / FILE
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, msgspec.DecodeError) as exc:
+            raise FusionWeightsError(
+                f"{path}: no usable calibration of fusion ({exc}); make it with "
+                "`affectstream train calibration`"
+            ) from exc
+
+    def save(self, folder: Path) -> None:
+        """Write it into `folder`, making it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).write_bytes(self._encoded())
+
+    @property
+    def digest(self) -> str:
+        """First 8 hex digits of the SHA-256 of the file."""
+        return hashlib.sha256(self._encoded()).hexdigest()[:8]
+
+    def fuser(self, fusion: FusionName, prior: DeploymentPrior = DEFAULT_PRIOR) -> Fuser:
+        """The fuser of that name with these figures."""
+        weigh: Weighting = (
+            AdaptiveWeighting(self.slopes) if fusion == "adaptive" else LateWeighting()
+        )
+        return Fuser(weigh, prior, self.calibration, f"{fusion}-{self.version}+{self.digest}")
+
+    def _encoded(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Fusers:
+    """Which fuser scores whose conversations."""
+
+    default: Fuser
+    by_tenant: Mapping[str, Fuser] = field(default_factory=dict)
+
+    @classmethod
+    def shipped(
+        cls,
+        fusion: FusionName = "late",
+        by_tenant: Mapping[str, FusionName] | None = None,
+        prior: DeploymentPrior = DEFAULT_PRIOR,
+    ) -> Self:
+        """Fusers with the shipped calibration. Raises FusionWeightsError."""
+        artefact = FusionArtefact.load()
+        return cls(
+            artefact.fuser(fusion, prior),
+            {tenant: artefact.fuser(name, prior) for tenant, name in (by_tenant or {}).items()},
+        )
+
+    def of(self, tenant: str) -> Fuser:
+        """The tenant's own, or the default."""
+        return self.by_tenant.get(tenant, self.default)
+
+
+UNCALIBRATED: Final = Fusers(Fuser(LateWeighting()))
+"""Late fusion with nothing fitted: every set holds every label."""

@@ -1,0 +1,155 @@
+"""What the present experts say together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.calibration.patterns import IDENTITY, PatternCalibration, pattern_of
+from inference.evidence import Evidence
+from inference.fusion.prior import DEFAULT_PRIOR, DeploymentPrior
+from inference.fusion.product import conflict, grouped, product, speaks, vacuity
+from inference.labels import EMOTIONS, MODALITIES, Modality
+
+Floats = NDArray[np.float64]
+
+
+class Weighting(Protocol):
+    """How much a piece of evidence counts."""
+
+    @property
+    def name(self) -> str:
+        """As published in every score."""
+        ...
+
+    def __call__(self, evidence: Evidence) -> float:
+        """At least 0, at most `evidence.weight_limit`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """What the present experts say together.
+
+    Attributes:
+        log_probs: (7,) natural log, sums to one in probability, in the order of `EMOTIONS`.
+        distress: probability, or None where no present expert has a calibrated say in it.
+        shares: how much of the weight each present modality had; sums to 1.
+        conflict: Jensen-Shannon divergence of the modalities that say anything, nats.
+        vacuity: 1 where nothing supports any label.
+        pattern: which modalities were present.
+    """
+
+    log_probs: Floats
+    distress: float | None
+    shares: Mapping[Modality, float]
+    conflict: float
+    vacuity: float
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fuser:
+    """A calibrated product of whatever experts are present.
+
+    Experts are calibrated apart and never trained together, so a missing one is simply not
+    multiplied: the others say what they would have said alone. Experts of one modality are
+    one group with one vote (see `grouped`).
+    """
+
+    weigh: Weighting
+    prior: DeploymentPrior = DEFAULT_PRIOR
+    calibration: PatternCalibration = IDENTITY
+    version: str = "uncalibrated"
+    """As published in every score."""
+
+    def fuse(self, evidence: Sequence[Evidence]) -> Fused:
+        """Multiply the experts into the deployment prior.
+
+        Distress follows the same rule on log odds. An expert contributes nothing to a label
+        that it does not know.
+
+        Args:
+            evidence: at least one, in any order.
+
+        Raises:
+            ValueError: there is no evidence.
+        """
+        if not evidence:
+            raise ValueError("no evidence: a window in which nothing is present is not fused")
+        groups = [self._group(items) for items in _by_modality(evidence)]
+        modalities = [group.modality for group in groups]
+        weights = np.array([group.weight for group in groups])
+        support = np.stack([group.support for group in groups])  # (group, label)
+        pattern = pattern_of(modalities)
+        fused = product(self.prior.log_shares, support, weights)
+        return Fused(
+            log_probs=self.calibration.apply(pattern, fused),
+            distress=self._distress(groups),
+            shares=_shares(modalities, weights),
+            conflict=conflict(support),
+            vacuity=vacuity(support, weights),
+            pattern=pattern,
+        )
+
+    def _group(self, items: Sequence[Evidence]) -> "_Group":
+        said = [item.distress_log_odds for item in items if item.distress_log_odds is not None]
+        support = np.stack([support_of(item) for item in items])
+        weights = np.array([self.weigh(item) for item in items])
+        heard = speaks(support)
+        return _Group(
+            modality=items[0].modality,
+            weight=float(weights[heard].max() if heard.any() else weights.max()),
+            support=grouped(support),
+            distress_log_odds=sum(said) / len(said) if said else None,
+        )
+
+    def _distress(self, groups: Sequence["_Group"]) -> float | None:
+        voices = [group for group in groups if group.distress_log_odds is not None]
+        if not voices:
+            return None
+        log_odds = self.prior.distress_log_odds
+        log_odds += sum(group.weight * (group.distress_log_odds or 0.0) for group in voices)
+        return float(1 / (1 + np.exp(-log_odds)))
+
+
+def support_of(evidence: Evidence) -> Floats:
+    """(7,) log of the expert's probability over its even prior; 0 for labels it never saw."""
+    support = np.zeros(len(EMOTIONS))
+    for label, log_prob in zip(evidence.labels, evidence.log_probs, strict=True):
+        support[EMOTIONS.index(label)] = log_prob + np.log(len(evidence.labels))
+    return support
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """All experts of one modality as one voice."""
+
+    modality: Modality
+    weight: float
+    support: Floats
+    distress_log_odds: float | None
+
+
+def _by_modality(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
+    """In one order whatever the order of arrival, so that sums have the same bits."""
+    ordered = sorted(
+        evidence,
+        key=lambda item: (
+            MODALITIES.index(item.modality),
+            item.expert,
+            item.labels,
+            item.log_probs.tolist(),
+        ),
+    )
+    return [list(items) for _, items in groupby(ordered, key=lambda item: item.modality)]
+
+
+def _shares(modalities: Sequence[Modality], weights: Floats) -> dict[Modality, float]:
+    """Weights over their sum; even where all are zero."""
+    total = weights.sum()
+    shares = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
+    return dict(zip(modalities, shares.tolist(), strict=True))

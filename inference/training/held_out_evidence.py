@@ -1,0 +1,111 @@
+"""Evidence on recordings and lines that the heads behind it were not trained on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from inference.evidence import Evidence
+from inference.experts.speech import SpeechExpert
+from inference.experts.speech_head import CALM_DISTRESS
+from inference.experts.text import TextExpert
+from inference.experts.text_features import as_recognised
+from inference.labels import EMOTIONS, Role
+from inference.training.calibration import Labelled
+from inference.training.degrade import Samples, random_noise
+from inference.training.emodb import Clip
+from inference.training.goemotions import read_comments
+from inference.training.speech import Copy, EmbeddedClips, chance, degraded_copies, prepare_clip
+from inference.training.speech_folds import fit_folds
+from inference.window import SECOND_NS, SPEECH_RATE_HZ, AudioSpan, TextSpan, WindowInput
+
+WINDOW_NS: Final = 3 * SECOND_NS
+BAD_LINE_DB: Final = (-5.0, 20.0)
+"""Noise that no head was trained on."""
+MOST_LOST: Final = 0.6
+"""Share of words that the worst recogniser loses."""
+DRAW: Final = 1_000
+"""Of each clip's cuts and codecs: none that the heads were trained on."""
+CLEAN_CONFIDENCE: Final = 0.95
+
+
+def speech_evidence(
+    clips: Sequence[Clip],
+    corpus: EmbeddedClips,
+    expert: SpeechExpert,
+    seed: int,
+    on_clip: Callable[[], None] = lambda: None,
+) -> list[Labelled]:
+    """Every form of every clip, and one in loud noise, as windows of 3 s.
+
+    Args:
+        clips: those that may be used for calibration.
+        corpus: the same clips, embedded.
+        expert: whose ears and labels to use; its heads are not asked.
+        seed: of cuts, codecs and noise.
+        on_clip: called after each clip.
+    """
+    emotion = fit_folds(corpus, corpus.emotions, expert.head.config.labels)
+    distress = fit_folds(corpus, corpus.distress, CALM_DISTRESS)
+    found: list[Labelled] = []
+    for row, clip in enumerate(clips):
+        strangers = [fold for fold in range(len(emotion)) if emotion[fold].held_out[row]]
+        head = replace(
+            expert.head,
+            emotion=emotion[strangers[0]].head,
+            distress=distress[strangers[0]].head,
+        )
+        listener = replace(expert, head=head)
+        random = chance(clip, seed, draw=DRAW)
+        copies = degraded_copies(prepare_clip(clip), random, expert.voice_activity)
+        forms = [*copies.values(), random_noise(copies[Copy.WIDEBAND], random, BAD_LINE_DB)]
+        answers = listener.assess([_window(audio=samples) for samples in forms])
+        found += [Labelled(one, clip.emotion) for one in answers if isinstance(one, Evidence)]
+        on_clip()
+    return found
+
+
+def text_evidence(folder: Path, expert: TextExpert, seed: int) -> list[Labelled]:
+    """Development lines of GoEmotions with one label: as written, and misheard.
+
+    What a recogniser loses of a line it knows: its confidence is the share it kept.
+    """
+    lines = read_comments(folder, "dev")
+    random = np.random.default_rng(seed)
+    found: list[Labelled] = []
+    for text, marks in zip(lines.texts, lines.labels, strict=True):
+        if marks.sum() != 1:
+            continue
+        lost = float(random.uniform(0, MOST_LOST))
+        said = as_recognised(text)
+        kept = " ".join(word for word in said.split() if random.random() >= lost)
+        answers = expert.assess(
+            [
+                _window(text=said, confidence=CLEAN_CONFIDENCE),
+                _window(text=kept, confidence=1 - lost),
+            ]
+        )
+        truth = EMOTIONS[int(marks.argmax())]
+        found += [Labelled(one, truth) for one in answers if isinstance(one, Evidence)]
+    return found
+
+
+def _window(
+    audio: Samples | None = None, text: str = "", confidence: float | None = None
+) -> WindowInput:
+    """Three seconds of somebody, beginning at zero."""
+    line = () if audio is None else (AudioSpan(0, audio[: 3 * SPEECH_RATE_HZ]),)
+    words = (TextSpan(0, WINDOW_NS, text, "en", confidence),) if text else ()
+    return WindowInput(
+        tenant="training",
+        run="training",
+        conversation="c",
+        participant="p",
+        role=Role.UNKNOWN,
+        start_ns=0,
+        end_ns=WINDOW_NS,
+        audio=line,
+        words=words,
+    )
