@@ -18,6 +18,7 @@ from rich.console import Console
 
 from inference.errors import AffectstreamError
 from streams.demo import BUNDLED, BUNDLED_CHANNELS
+from streams.ingest.errors import MediaError
 from streams.ingest.options import MediaOptions
 from streams.settings import Settings, load
 from streams.telemetry import configure_logging
@@ -43,6 +44,7 @@ def demo(
     dashboard_port: int | None = None,
     for_: Annotated[float | None, Parameter(name="--for")] = None,
     open_: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,
+    telephone: Annotated[bool, Parameter(negative=())] = False,
     media: Annotated[MediaOptions | None, Parameter(name="*")] = None,
 ) -> None:
     """Play a call, score it while it plays, and show it in the browser.
@@ -58,6 +60,7 @@ def demo(
         dashboard_port: of the page; 0 takes a free one.
         for_: end after so many seconds; without it, Ctrl-C ends the demo.
         open_: open the page in a browser.
+        telephone: play the sound as a telephone line carries it, without a camera.
         media: who is who in the files.
     """
     settings = load(api_port=api_port, dashboard_port=dashboard_port)
@@ -65,7 +68,22 @@ def demo(
     options = media or MediaOptions()
     if not files:
         files, options = (BUNDLED,), replace(options, channels=BUNDLED_CHANNELS, queue="demo")
-    asyncio.run(_demo(files, options, settings, seconds=for_, browse=open_))
+    with tempfile.TemporaryDirectory(prefix="affectstream-") as folder:
+        if telephone:
+            files = tuple(_over_telephone(file, Path(folder)) for file in files)
+        asyncio.run(_demo(files, options, settings, seconds=for_, browse=open_))
+
+
+def _over_telephone(media: Path, folder: Path) -> Path:
+    """A copy of the same name in `folder`."""
+    from streams.demo.telephone import over_telephone
+
+    out = folder / f"{media.stem}.wav"
+    try:
+        over_telephone(media, out)
+    except (OSError, ValueError) as exc:
+        raise MediaError(media, f"cannot be played over a telephone ({exc})") from exc
+    return out
 
 
 async def _demo(
