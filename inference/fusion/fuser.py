@@ -96,15 +96,14 @@ class Fuser:
         )
 
     def _group(self, items: Sequence[Evidence]) -> "_Group":
-        said = [item.distress_log_odds for item in items if item.distress_log_odds is not None]
-        support = np.stack([support_of(item) for item in items])
-        weights = np.array([self.weigh(item) for item in items])
-        heard = speaks(support)
+        """Those that say anything, as one voice; where nobody does, all of them."""
+        voices = [item for item in items if _says_anything(item)] or items
+        odds = [item.distress_log_odds for item in voices if item.distress_log_odds is not None]
         return _Group(
             modality=items[0].modality,
-            weight=float(weights[heard].max() if heard.any() else weights.max()),
-            support=grouped(support),
-            distress_log_odds=sum(said) / len(said) if said else None,
+            weight=max(self.weigh(item) for item in voices),
+            support=grouped(np.stack([support_of(item) for item in voices])),
+            distress_log_odds=sum(odds) / len(odds) if odds else None,
         )
 
     def _distress(self, groups: Sequence["_Group"]) -> float | None:
@@ -122,6 +121,11 @@ def support_of(evidence: Evidence) -> Floats:
     for label, log_prob in zip(evidence.labels, evidence.log_probs, strict=True):
         support[EMOTIONS.index(label)] = log_prob + np.log(len(evidence.labels))
     return support
+
+
+def _says_anything(evidence: Evidence) -> bool:
+    """Whether the expert holds some label, or distress, for likelier than its even prior."""
+    return bool(speaks(support_of(evidence))) or bool(evidence.distress_log_odds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,15 @@ def test_an_expert_that_says_nothing_changes_nothing(
     assert math.isclose(beside.vacuity, alone.vacuity)
 
 
+def test_a_silent_expert_lends_no_weight_to_one_that_speaks_of_distress_alone() -> None:
+    worried = replace(silent(Modality.TEXT), distress_log_odds=1.0, weight_limit=0.2)
+    alone, beside = fuse([worried]), fuse([worried, silent(Modality.TEXT)])
+    assert alone.distress is not None
+    assert alone.distress > DISTRESS_BASE_RATE
+    assert beside.distress == alone.distress
+    assert beside.shares == alone.shares
+
+
 def test_where_only_silent_experts_are_present_the_prior_is_all_there_is() -> None:
     fused = fuse([silent(Modality.FACE)])
     np.testing.assert_allclose(fused.log_probs, DEFAULT_PRIOR.log_shares)
