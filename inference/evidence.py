@@ -81,7 +81,7 @@ class Evidence:
     """Upper bound of this expert's fusion weight; uncalibrated rules stay at .3."""
     cues: tuple[Cue, ...] = ()
     prosody: Prosody | None = None
-    """Of an expert that hears a voice: what its owner's own voice is compared by."""
+    """Of an expert that hears a voice: compared with the participant's own usual one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from inference.evidence import Cue, Prosody
-from inference.experts.speech_effort import NOTABLE_SD
 from inference.labels import Modality
 from inference.score import DECIMALS, UsualMeasure, UsualVoice
 from inference.window import SECOND_NS
 
 MOST_CUES: Final = 2
+NOTABLE_SD: Final = 2.0
+"""Four measures are compared, so one is often a little off: from here on a cue is given in 9 % of
+neutral EmoDB sentences and in 94 % of angry ones; from 1.5 it was 30 % and 97 %."""
 KNOWN_FROM_S: Final = 10.0
 """Own speech from which a measure is compared. Every window teaches until then."""
 FIRST_S: Final = 60.0
@@ -27,7 +29,7 @@ TYPICAL_S: Final = 20.0
 """The typical spread counts like so much own speech, about seven windows without overlap: three
 windows say little about a spread, and a monotone voice must not make every word remarkable."""
 FURTHEST_SD: Final = 6.0
-"""More than this says no more. An octave slip of the pitch, nine, cannot outvote the effort."""
+"""More than this says no more, and an octave slip of the pitch cannot outvote the effort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ telephone alike. Of pitch that is 1.4, but 2.5 and 2.9 of the two parties of a r
 less even than reading, so 2.
 
 Pitch and effort rise with anger, fear and joy alike (Banse and Scherer 1996; Juslin and Laukka
-2003). Melody and pace tell little of arousal (EmoDB against the own neutral voice: AUC .65 and
-.67, pitch .98, effort .87), but sadness is flat and boredom slow: they are cues only."""
+2003). Melody and pace tell little of it (EmoDB, wideband, against the own neutral voice: AUC .65
+and .67; pitch .98, effort .87), but sadness is flat and boredom slow: they are cues only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from inference.window import SPEECH_RATE_HZ
 
 HOP_SAMPLES: Final = 512  # 32 ms
 FRAME_SAMPLES: Final = 1_024
-"""64 ms: four periods of the lowest voice. Over a telephone the median of 6 % of EmoDB's clips is
-more than two semitones from that of the original; with 40 ms it was 10 %."""
+"""64 ms: four periods of the lowest voice."""
 LOWEST_HZ: Final = 70.0
 HIGHEST_HZ: Final = 500.0
 BAND_HZ: Final = (100.0, 3_400.0)
@@ -21,8 +20,10 @@ FFT_SAMPLES: Final = 2_048
 LAG_RATE_HZ: Final = SPEECH_RATE_HZ // 2
 """Of the autocorrelation: enough for the band; a parabola finds the peak between two lags."""
 PERIODIC: Final = 0.3
-"""A frame is voiced from this height of its peak on: about half of what the voice detector calls
-speech in EmoDB. With .25 the telephone's 6 % were 8 %."""
+"""A frame is voiced from this height of its peak on. In EmoDB (535 clips) that is .6 of what the
+voice detector calls speech, .5 over a telephone, whose medians are within two semitones of the
+original's in 95 % of the clips that have ten such frames. With .35 it is 97 %, but of twice as
+many clips there is no pitch (7 %); with .25, 94 %; with frames of 40 ms, 94 %."""
 REFERENCE_HZ: Final = 27.5
 """The note A0, zero of the semitones as in eGeMAPS (Eyben et al. 2016)."""
 

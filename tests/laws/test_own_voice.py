@@ -18,6 +18,7 @@ from inference.experts.own_voice import (
     KNOWN_FROM_S,
     MEASURES,
     MOST_CUES,
+    NOTABLE_SD,
     TYPICAL_S,
     change_of,
     compare,
@@ -314,7 +315,9 @@ def test_cues_are_few_and_the_furthest_comes_first(heard: Prosody) -> None:
     assert len(found.cues) <= MOST_CUES
     far = sorted((abs(value) for value in found.distances_sd.values()), reverse=True)
     told = [abs(float(cue.cue.split(" sd")[0].rsplit(" ", 1)[1])) for cue in found.cues]
-    assert told == pytest.approx([value for value in far[:MOST_CUES] if value >= 1.5], abs=0.051)
+    assert told == pytest.approx(
+        [value for value in far[:MOST_CUES] if value >= NOTABLE_SD], abs=0.051
+    )
 
 
 @given(prosodies, st.floats(0.0, 100.0))
