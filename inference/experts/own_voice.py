@@ -16,8 +16,8 @@ from inference.window import SECOND_NS
 
 MOST_CUES: Final = 2
 NOTABLE_SD: Final = 2.0
-"""Four measures are compared, so one is often a little off: from here on a cue is given in 9 % of
-neutral EmoDB sentences and in 94 % of angry ones; from 1.5 it was 30 % and 97 %."""
+"""Four measures are compared, so one is often a little off. From here on 14 % of EmoDB's calm
+sentences have a cue (23 % over a telephone) and all of the angry ones; from 1.5, 45 % and all."""
 KNOWN_FROM_S: Final = 10.0
 """Own speech from which a measure is compared. Every window teaches until then."""
 FIRST_S: Final = 60.0
@@ -110,7 +110,10 @@ def change_of(distances_sd: Mapping[str, float]) -> float | None:
     """Mean distance of pitch and effort, up where a voice gets aroused; None without either.
 
     In sd, each at most `FURTHEST_SD`. A plain mean: the two hardly go together in neutral
-    speech (correlation -.1), and neither is the better one for everybody.
+    speech (correlation -.1), and neither is the better one for everybody. Where half of a
+    speaker's calm sentences teach, it ranks aroused above calm ones with an AUC of .98 (EmoDB,
+    n = 406; over a telephone .96) and, in a corpus on which nothing here was chosen, of .86
+    (RAVDESS, 8 actors, n = 177): the test of this module measures it.
     """
     moved = [
         min(max(distances_sd[name], -FURTHEST_SD), FURTHEST_SD)
