@@ -23,9 +23,8 @@ from inference.experts.voice_encoder import (
     whole_frames,
 )
 from inference.experts.voice_encoder_weights import read_float_weights
+from inference.experts.voice_encoders import FLOAT
 
-FLOAT: Final = "torch-float"
-"""Backend of `TorchVoiceEncoder`."""
 BLOCKS: Final = 2
 HEADS: Final = 6
 FEED_FORWARD_SIZE: Final = 1_536

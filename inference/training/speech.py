@@ -19,7 +19,7 @@ from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference, vocal_effort_db
 from inference.experts.speech_head import CALM_DISTRESS, SpeechConfig, SpeechHead
 from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import VoiceEncoder
+from inference.experts.voice_encoder import EmbedsVoice
 from inference.labels import DISTRESS, EMOTIONS
 from inference.training.audio_file import read_audio
 from inference.training.degrade import (
@@ -123,7 +123,7 @@ def degraded_copies(
 
 def embed_clips(
     clips: Sequence[Clip],
-    encoder: VoiceEncoder,
+    encoder: EmbedsVoice,
     voice_activity: VoiceActivity,
     seed: int,
     on_clip: Callable[[], None] = lambda: None,
@@ -170,7 +170,7 @@ class Heard:
     effort_db: float
 
 
-def hear(samples: Samples, encoder: VoiceEncoder, voice_activity: VoiceActivity) -> Heard:
+def hear(samples: Samples, encoder: EmbedsVoice, voice_activity: VoiceActivity) -> Heard:
     """Embed and measure `samples` as the expert does.
 
     A recording in which the detector finds nothing is embedded whole: it is known to hold

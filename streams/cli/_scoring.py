@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.experts.threads import limit_threads
 from inference.fusion.artefact import Fusers
 from inference.fusion.prior import DeploymentPrior
 from inference.scorer import Scorer
@@ -26,7 +27,8 @@ from streams.worker.service import Worker, WorkerOptions, grid, timing
 
 
 def open_scorer(settings: Settings) -> Scorer:
-    """Load the experts of the profile; takes seconds."""
+    """Load the experts of the profile and limit their threads; takes seconds."""
+    limit_threads(settings.torch_threads)
     return Scorer.load_default(
         settings.profile,
         models_dir=settings.models_dir,
@@ -38,6 +40,7 @@ def open_scorer(settings: Settings) -> Scorer:
             settings.tenant_fusion,
             DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
         ),
+        device=settings.device,
     )
 
 
