@@ -18,6 +18,7 @@ from storage.values import LIVE_RUN
 from streams.policy import ConversationGate, load_profile
 from streams.serving.api.health import Check
 from streams.settings import Settings
+from streams.telemetry import logger
 from streams.windows.aligner import Aligner
 from streams.worker.kafka_output import KafkaOutput
 from streams.worker.metrics import WorkerMetrics
@@ -87,8 +88,13 @@ async def scoring(
     output: KafkaOutput,
     data_dir: Path,
 ) -> AsyncIterator[ScoringRun]:
-    """Run a worker and a relay; on the way out commit what is done and leave the group."""
+    """Run a worker and a relay; on the way out commit what is done and leave the group.
+
+    The experts have run once before the worker joins its group, and before anybody can ask
+    whether it is ready.
+    """
     thread = ScoringThread(scorer, LIVE_RUN)
+    logger("worker").info("experts_warm", seconds=round(await thread.warm_up(), 2))
     relay = Relay(engine, cache, output)
     worker = Worker(
         WorkerOptions.of(settings, run=LIVE_RUN, data_dir=data_dir),

@@ -269,4 +269,3 @@ def test_more_sound_is_another_window_to_read_and_more_words_are_not() -> None:
 def test_it_passes_for_the_expert_it_wraps() -> None:
     once = ReadOnce(CountingExpert())
     assert (once.modality, once.version, once.look_back_ns) == (Modality.SPEECH, "counting-1", 0)
-
