@@ -15,6 +15,8 @@ FLOAT: Final = "torch-float"
 """Backend of `TorchVoiceEncoder`, named here so that its heavy imports wait until it is wanted."""
 FLOAT_HEADS: Final = INT8_HEADS.with_name("speech_float")
 """Where heads that were fitted on the float form lie, if somebody made them."""
+HEADS: Final = {INT8: INT8_HEADS, FLOAT: FLOAT_HEADS}
+"""Where heads lie by backend."""
 _ADVICE: Final = "fit heads on that form with `affectstream train speech --backend"
 
 
