@@ -35,7 +35,15 @@ from inference.experts.speech import SpeechExpert, window_samples
 from inference.experts.text import TextExpert
 from inference.experts.threads import limit_threads
 from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import MODEL_FILE, WEIGHTS, EmbedsVoice, VoiceEncoder
+from inference.experts.voice_encoder import (
+    FIRST_FRAME,
+    MODEL_FILE,
+    POSITIONS,
+    WEIGHTS,
+    EmbedsVoice,
+    VoiceEncoder,
+    whole_frames,
+)
 from inference.experts.voice_encoder_weights import OnnxUnavailableError
 from inference.labels import Modality, Role
 from inference.scorer import Scorer
@@ -301,8 +309,9 @@ def overhead(speech: SpeechExpert, voiced: Windows, runs: int) -> dict[str, floa
             began = time.process_time()
             detector.detect(samples)
             mel = log_mel(samples[extent])[None]
+            first = np.array([POSITIONS - whole_frames(samples[extent])])
             middle = time.process_time()
-            graph.run(None, {"input_features": mel})
+            graph.run(None, {"input_features": mel, FIRST_FRAME: first})
             ended = time.process_time()
             alone += ended - began
             inner += ended - middle

@@ -1,6 +1,5 @@
 """The frozen voice encoder: audio in, one vector that describes how it sounds out."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -19,6 +18,12 @@ INT8: Final = "onnxruntime-cpu-int8"
 FRAME_SAMPLES: Final = 320  # 20 ms: 50 encoder frames a second
 FRAME_SIZE: Final = 384
 EMBEDDING_SIZE: Final = 2 * FRAME_SIZE
+POSITIONS: Final = CLIP_SAMPLES // FRAME_SAMPLES
+FIRST_FRAME: Final = "first_frame"
+"""Input of the graph: from which position on its second block answers."""
+SOURCE_DIGEST: Final = "source_sha256"
+"""Property of the graph: SHA-256 of the published one, whose bits it gives
+(`inference.training.crop_encoder`)."""
 
 
 class TooShortError(AffectstreamError):
@@ -30,7 +35,7 @@ class EmbedsVoice(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Of the graph, in hex: heads remember which encoder they were fitted on."""
+        """Of the published graph, in hex: heads remember which encoder they were fitted on."""
         ...
 
     @property
@@ -50,17 +55,18 @@ class EmbedsVoice(Protocol):
 class VoiceEncoder:
     """Two blocks of a Whisper-shaped encoder, int8, on the CPU.
 
+    Its second block answers for the frames inside the audio alone.
+
     Attributes:
-        sha256: of the graph, in hex: heads remember which encoder they were fitted on.
+        sha256: of the published graph, in hex: heads remember which encoder they were fitted on.
         backend: name of this form.
     """
 
     backend: Final = INT8
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        graph = model.read_bytes()
-        self.sha256 = hashlib.sha256(graph).hexdigest()
-        self._session = open_graph(graph, threads=threads)
+        self._session = open_graph(model.read_bytes(), threads=threads)
+        self.sha256 = self._session.get_modelmeta().custom_metadata_map[SOURCE_DIGEST]
         self._log_mel = LogMel()
 
     @classmethod
@@ -83,8 +89,9 @@ class VoiceEncoder:
         """
         frames = whole_frames(samples)
         mel = self._log_mel(samples)
-        (hidden,) = self._session.run(None, {"input_features": mel[None]})
-        spoken = hidden[0, -frames:]  # (frames, 384)
+        first = np.array([POSITIONS - frames])
+        (hidden,) = self._session.run(None, {"input_features": mel[None], FIRST_FRAME: first})
+        spoken = hidden[0]  # (frames, 384)
         return np.concatenate((spoken.mean(axis=0), spoken.std(axis=0)))
 
     def embed_many(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -1,6 +1,5 @@
 """The voice encoder as a float torch module: batches on CUDA, and training anywhere."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -16,10 +15,11 @@ from inference.errors import AffectstreamError
 from inference.experts.log_mel import CLIP_SAMPLES, MELS, LogMel
 from inference.experts.voice_encoder import (
     EMBEDDING_SIZE,
-    FRAME_SAMPLES,
     FRAME_SIZE,
     MODEL_FILE,
+    POSITIONS,
     WEIGHTS,
+    VoiceEncoder,
     whole_frames,
 )
 from inference.experts.voice_encoder_weights import read_float_weights
@@ -28,7 +28,6 @@ from inference.experts.voice_encoders import FLOAT
 BLOCKS: Final = 2
 HEADS: Final = 6
 FEED_FORWARD_SIZE: Final = 1_536
-POSITIONS: Final = CLIP_SAMPLES // FRAME_SAMPLES
 HALF: Final = torch.float16
 """Nothing between the layers exceeds 20 on speech, so the finer of the two halves serves: it moves
 a vector by .0005 on average, bfloat16 by .004. Pictures are drawn in float32: powers overflow.
@@ -49,7 +48,7 @@ class TorchVoiceEncoder:
     between its layers: heads are fitted on one form and refuse the other.
 
     Attributes:
-        sha256: of the graph that the weights were read from, in hex.
+        sha256: of the published graph that the weights are from, in hex.
         backend: name of this form.
     """
 
@@ -61,7 +60,7 @@ class TorchVoiceEncoder:
                 "device cuda: torch finds no CUDA here; use device cpu, or check the driver with "
                 "`python -c 'import torch; print(torch.cuda.is_available())'`"
             )
-        self.sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+        self.sha256 = VoiceEncoder(model).sha256
         self._device = torch.device(device)
         self._log_mel = LogMel(self._device)
         self._blocks = _blocks(model).to(self._device)

@@ -14,7 +14,7 @@ from inference.errors import AffectstreamError
 Floats = NDArray[np.float32]
 
 _PREFIX: Final = "inner.encoder."
-_QUERIES: Final = "self_attn.q_proj"
+_VALUES: Final = "self_attn.v_proj"
 _KEYS: Final = "self_attn.k_proj"
 _LAST_NORM: Final = ("layers.2.self_attn_layer_norm.", "layer_norm.")
 """The graph was cut after the norm with which its third block began: now the last one."""
@@ -98,17 +98,17 @@ class _Graph:
     def _layer_of(self, product: Any) -> str:
         """Name of the layer that a product belongs to: its bias has kept it.
 
-        Whisper's keys have none; they read what the queries read.
+        Whisper's keys have none; they read what the values read.
         """
         bias = self._bias_of(product)
         if bias is not None:
             return bias.removesuffix(".bias")
         siblings = (node for node in self.nodes if node.input[:1] == product.input[:1])
         names = (self._bias_of(node) for node in siblings if node.op_type == "MatMul")
-        queries = next((name for name in names if name is not None and _QUERIES in name), None)
-        if queries is None:
-            raise LookupError(f"the queries beside {product.name}")
-        return queries.removesuffix(".bias").replace(_QUERIES, _KEYS)
+        values = next((name for name in names if name is not None and _VALUES in name), None)
+        if values is None:
+            raise LookupError(f"the values beside {product.name}")
+        return values.removesuffix(".bias").replace(_VALUES, _KEYS)
 
     def _bias_of(self, product: Any) -> str | None:
         """Name of the constant that is added to a product, behind its quantisation."""

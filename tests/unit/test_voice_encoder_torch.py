@@ -13,6 +13,7 @@ from inference.experts.log_mel import CLIP_SAMPLES, LogMel
 from inference.experts.onnx_graph import open_graph
 from inference.experts.voice_encoder import (
     EMBEDDING_SIZE,
+    FIRST_FRAME,
     MODEL_FILE,
     WEIGHTS,
     TooShortError,
@@ -102,7 +103,7 @@ def test_nothing_but_that_rounding_is_different(
     graph = open_graph(_without_rounding_between_layers(), threads=1)
     for samples in clips:
         mel = LogMel()(samples)[None]
-        (hidden,) = graph.run(None, {"input_features": mel})
+        (hidden,) = graph.run(None, {"input_features": mel, FIRST_FRAME: np.array([0])})
         with torch.inference_mode():
             found = encoder._blocks(torch.from_numpy(mel)).last_hidden_state.numpy()
         assert np.abs(found - hidden).max() < 1e-3
@@ -178,9 +179,9 @@ def test_another_graph_is_refused(tmp_path: Path) -> None:
     model = onnx.load(str(MODEL))
     for node in model.graph.node:
         for place, name in enumerate(node.input):
-            node.input[place] = name.replace("q_proj", "w_proj")
+            node.input[place] = name.replace("v_proj", "w_proj")
     for constant in model.graph.initializer:
-        constant.name = constant.name.replace("q_proj", "w_proj")
+        constant.name = constant.name.replace("v_proj", "w_proj")
     other = tmp_path / "other.onnx"
     onnx.save(model, str(other))
     with pytest.raises(UnknownGraphError, match=r"other\.onnx"):
