@@ -1,5 +1,6 @@
 """The frozen voice encoder: audio in, one vector that describes how it sounds out."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -21,8 +22,12 @@ EMBEDDING_SIZE: Final = 2 * FRAME_SIZE
 POSITIONS: Final = CLIP_SAMPLES // FRAME_SAMPLES
 FIRST_FRAME: Final = "first_frame"
 """Input of the graph: from which position on its second block answers."""
-SOURCE_DIGEST: Final = "source_sha256"
-"""Property of the graph: SHA-256 of the published one, whose bits it gives
+SAME_BITS: Final = {
+    "bc1675b879f06bb39f964d708a7fc6d71209f778cb761e708abebc6d3d9c7524": (
+        "4ee1cc42c10d692cc31c3b0ceb4fa36c02074ec2042b938b71a3ce538fdbc1b7"
+    )
+}
+"""SHA-256 of a cropped graph to that of the whole one: what was fitted on one fits the other
 (`inference.training.crop_encoder`)."""
 
 
@@ -35,7 +40,7 @@ class EmbedsVoice(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Of the published graph, in hex: heads remember which encoder they were fitted on."""
+        """Of the whole graph, in hex: heads remember which encoder they were fitted on."""
         ...
 
     @property
@@ -58,15 +63,16 @@ class VoiceEncoder:
     Its second block answers for the frames inside the audio alone.
 
     Attributes:
-        sha256: of the published graph, in hex: heads remember which encoder they were fitted on.
+        sha256: of the whole graph, in hex: heads remember which encoder they were fitted on.
         backend: name of this form.
     """
 
     backend: Final = INT8
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        self._session = open_graph(model.read_bytes(), threads=threads)
-        self.sha256 = self._session.get_modelmeta().custom_metadata_map[SOURCE_DIGEST]
+        graph = model.read_bytes()
+        self.sha256 = graph_digest(graph)
+        self._session = open_graph(graph, threads=threads)
         self._log_mel = LogMel()
 
     @classmethod
@@ -107,6 +113,12 @@ class VoiceEncoder:
         for row, samples in zip(rows, clips, strict=True):
             row[:] = self.embed(samples)
         return rows
+
+
+def graph_digest(graph: bytes) -> str:
+    """SHA-256 in hex of the graph, or of the whole one that it was cropped from."""
+    digest = hashlib.sha256(graph).hexdigest()
+    return SAME_BITS.get(digest, digest)
 
 
 def whole_frames(samples: NDArray[np.float32]) -> int:

@@ -19,7 +19,7 @@ from inference.experts.voice_encoder import (
     MODEL_FILE,
     POSITIONS,
     WEIGHTS,
-    VoiceEncoder,
+    graph_digest,
     whole_frames,
 )
 from inference.experts.voice_encoder_weights import read_float_weights
@@ -48,7 +48,7 @@ class TorchVoiceEncoder:
     between its layers: heads are fitted on one form and refuse the other.
 
     Attributes:
-        sha256: of the published graph that the weights are from, in hex.
+        sha256: of the whole graph that the weights are from, in hex.
         backend: name of this form.
     """
 
@@ -60,7 +60,7 @@ class TorchVoiceEncoder:
                 "device cuda: torch finds no CUDA here; use device cpu, or check the driver with "
                 "`python -c 'import torch; print(torch.cuda.is_available())'`"
             )
-        self.sha256 = VoiceEncoder(model).sha256
+        self.sha256 = graph_digest(model.read_bytes())
         self._device = torch.device(device)
         self._log_mel = LogMel(self._device)
         self._blocks = _blocks(model).to(self._device)

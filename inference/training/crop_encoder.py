@@ -6,14 +6,13 @@ makes of it is heard by nobody. So the second block asks, and answers, only from
 a quarter less work, and the same bits.
 """
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from inference.experts.voice_encoder import FIRST_FRAME, FRAME_SIZE, SOURCE_DIGEST
+from inference.experts.voice_encoder import FIRST_FRAME, FRAME_SIZE
 
 NORMED: Final = "layer_norm_2_DequantizeLinear_Output"
 """What queries, keys and values of the second block read."""
@@ -47,7 +46,6 @@ def crop(source: bytes) -> bytes:
     frames = graph.output[0].type.tensor_type.shape.dim[1]
     frames.ClearField("dim_value")
     frames.dim_param = "frames"
-    helper.set_model_props(model, {SOURCE_DIGEST: hashlib.sha256(source).hexdigest()})
     onnx.checker.check_model(model)
     made: bytes = model.SerializeToString(deterministic=True)
     return made
