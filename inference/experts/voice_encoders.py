@@ -39,7 +39,8 @@ def open_encoder(backend: str, threads: int, device: Device) -> EmbedsVoice:
 
     Args:
         backend: as the config of the heads names it.
-        threads: of one call on the CPU.
+        threads: of one call of the int8 graph; torch's are the process's
+            (`inference.experts.threads`).
         device: where it must run; the float form runs on both, the int8 graph on the CPU.
 
     Raises:
