@@ -18,6 +18,7 @@ from inference.experts.voice_encoder import (
     WEIGHTS,
     TooShortError,
     VoiceEncoder,
+    whole_frames,
 )
 from inference.experts.voice_encoder_torch import (
     CUDA_BATCH,
@@ -118,6 +119,17 @@ def test_a_clip_has_the_same_vector_alone_and_in_company(
     assert together.dtype == np.float32
     for row, samples in zip(together, clips, strict=True):
         assert np.array_equal(row, encoder.embed(samples))
+
+
+def test_a_batch_that_is_filled_up_with_silence_describes_its_clips(
+    encoder: TorchVoiceEncoder, clips: list[np.ndarray]
+) -> None:
+    with torch.inference_mode():
+        pooled = encoder._pool(clips, [whole_frames(one) for one in clips], CUDA_BATCH).numpy()
+    assert pooled.shape == (CUDA_BATCH, EMBEDDING_SIZE)
+    assert np.isfinite(pooled).all()
+    for row, samples in zip(pooled, clips, strict=False):
+        assert np.abs(row - encoder.embed(samples)).max() < 1e-3
 
 
 def test_nobody_gets_no_vector(encoder: TorchVoiceEncoder) -> None:
