@@ -15,8 +15,10 @@ from inference.evidence import Absent, Cue, Evidence, Expert, Quality
 from inference.experts import own_voice
 from inference.experts.face import FaceExpert
 from inference.experts.own_voice import Comparison
+from inference.experts.read_once import ReadOnce
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
+from inference.experts.voice_encoders import Device
 from inference.fusion.artefact import UNCALIBRATED, Fusers
 from inference.fusion.decision import arousal, decide, nothing_to_decide, valence
 from inference.fusion.fuser import Fused
@@ -90,6 +92,7 @@ class Scorer:
         keep_quotes: bool,
         config_digest: str,
         fusers: Fusers,
+        device: Device = "cpu",
     ) -> Self:
         """Load the shipped experts; takes seconds.
 
@@ -100,6 +103,7 @@ class Scorer:
             keep_quotes: see the class.
             config_digest: see the class.
             fusers: see the class.
+            device: of the voice encoder.
 
         Raises:
             UnknownProfileError: no weights for this profile are here.
@@ -111,7 +115,7 @@ class Scorer:
                 "data forbids commercial use must be trained on your own machine"
             )
         experts: list[Expert] = [
-            SpeechExpert.load(threads),
+            ReadOnce(SpeechExpert.load(threads, device=device)),
             TextExpert.load(),
             FaceExpert.load(models_dir),
         ]
