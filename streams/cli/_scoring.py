@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.fusion.artefact import Fusers
 from inference.fusion.prior import DeploymentPrior
+from inference.panel import Choice, load_experts
 from inference.scorer import Scorer
 from storage.cache import Cache
 from storage.results import ResultStore
@@ -26,18 +27,28 @@ from streams.worker.service import Worker, WorkerOptions, grid, timing
 
 
 def open_scorer(settings: Settings) -> Scorer:
-    """Load the experts of the profile; takes seconds."""
-    return Scorer.load_default(
-        settings.profile,
-        models_dir=settings.models_dir,
-        threads=settings.torch_threads,
+    """Load the experts of the profile and of the chosen models; takes seconds."""
+    return Scorer(
+        load_experts(expert_choice(settings)),
         keep_quotes=settings.keep_transcripts,
-        config_digest=settings.scoring_digest,
+        config=settings.scoring_digest,
         fusers=Fusers.shipped(
             settings.fusion,
             settings.tenant_fusion,
             DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
         ),
+    )
+
+
+def expert_choice(settings: Settings) -> Choice:
+    """Which experts the settings ask for."""
+    return Choice(
+        profile=settings.profile,
+        models_dir=settings.models_dir,
+        threads=settings.torch_threads,
+        speech=settings.speech_model,
+        text=settings.text_model,
+        face=settings.face_model,
     )
 
 

@@ -1,0 +1,94 @@
+"""Whether weights may be loaded: what their licence says, and what the profile allows."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import yaml  # type: ignore[import-untyped]  # comes with transformers
+from huggingface_hub import metadata_load
+
+from inference.errors import AffectstreamError
+from inference.experts.huggingface.sidecar import Sidecar
+from inference.experts.huggingface.source import SIDECAR
+
+RESEARCH: Final = "research"
+"""The profile that allows weights without commercial use."""
+OWN: Final = "own"
+"""Weights that somebody trained on material of their own."""
+COMMERCIAL: Final = frozenset(
+    {
+        "afl-3.0", "apache-2.0", "bsd", "bsd-2-clause", "bsd-3-clause", "cc-by-2.0", "cc-by-2.5",
+        "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc0-1.0", "isc", "mit", OWN,
+        "pddl", "unlicense", "zlib",
+    }
+)  # fmt: skip
+"""Licences that permit commercial use without asking, in the hub's spelling."""
+_CARD: Final = "README.md"
+_NON_COMMERCIAL: Final = re.compile(r"(^|-)(nc|non-?commercial|research|academic)(-|$)")
+
+
+class LicenceError(AffectstreamError):
+    """Weights that this profile may not load."""
+
+
+def admit(
+    what: str, licence: str, profile: str, *, advice: str, permitted: bool | None = None
+) -> None:
+    """Refuse weights whose licence does not permit commercial use, unless for research.
+
+    Args:
+        what: names the weights in the error.
+        licence: as stated; empty where nobody states one.
+        profile: of the settings.
+        advice: what to do where the terms do permit it.
+        permitted: what an operator who read the terms says; None leaves it to the licence.
+
+    Raises:
+        LicenceError: the licence forbids commercial use, is unknown or missing.
+    """
+    name = spelt(licence)
+    if profile == RESEARCH or permitted or (permitted is None and name in COMMERCIAL):
+        return
+    if permitted is False or _NON_COMMERCIAL.search(name):
+        reason = f"licence {name or 'unknown'} does not permit commercial use"
+        remedy = "choose other weights"
+    else:
+        reason = f"licence {name!r} is none that we know" if name else "no licence is stated"
+        remedy = f"read the terms, and if they permit commercial use {advice}"
+    raise LicenceError(
+        f"{what}: {reason}, and profile {profile!r} loads only what may be used commercially; "
+        f'{remedy}, or set profile = "{RESEARCH}"'
+    )
+
+
+def admit_checkpoint(what: str, folder: Path, sidecar: Sidecar, profile: str) -> None:
+    """`admit` what the sidecar says of its licence, or else the model card in `folder`."""
+    admit(
+        what,
+        sidecar.licence or stated(card(folder)),
+        profile,
+        advice=f'write {{"licence": "…", "commercial_use": true}} into {folder / SIDECAR}',
+        permitted=sidecar.commercial_use,
+    )
+
+
+def spelt(licence: str) -> str:
+    """In the hub's spelling: `CC BY-NC-SA 4.0` is cc-by-nc-sa-4.0."""
+    return re.sub(r"[\s_]+", "-", licence.strip().casefold())
+
+
+def card(folder: Path) -> dict[str, Any]:
+    """The front matter of the model card in `folder`; empty where there is none to read."""
+    path = folder / _CARD
+    if not path.is_file():
+        return {}
+    try:
+        return metadata_load(path) or {}
+    except (OSError, ValueError, yaml.YAMLError):  # a card is for people: it may hold anything
+        return {}
+
+
+def stated(front_matter: dict[str, Any]) -> str:
+    """The licence of a model card; empty where it states none."""
+    licence = front_matter.get("license") or ""
+    return " ".join(map(str, licence)) if isinstance(licence, list) else str(licence)

@@ -1,0 +1,169 @@
+"""Which experts judge: those of a profile, or the models that somebody chose."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from inference.errors import AffectstreamError
+from inference.evidence import Expert
+from inference.experts.face import FaceExpert
+from inference.experts.huggingface.licence import RESEARCH, admit
+from inference.experts.huggingface.source import CONFIG, HEAD, CheckpointError, Source, locate
+from inference.experts.speech import SpeechExpert
+from inference.experts.text import TextExpert
+from inference.labels import Modality
+
+DEFAULT: Final = "default"
+PROFILES: Final = (DEFAULT, RESEARCH)
+SHIPPED: Final = "shipped"
+"""Names the expert that comes with the program, where a profile would take another."""
+TRAINED_HERE: Final = frozenset({(RESEARCH, Modality.SPEECH), (RESEARCH, Modality.FACE)})
+"""Profiles whose own weights of a modality are trained by their user: their data forbids to ship
+them."""
+
+
+class UnknownProfileError(AffectstreamError):
+    """A profile that there is none of."""
+
+
+class MissingWeightsError(AffectstreamError):
+    """Weights that the profile asks for and that nobody trained here yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What is to judge.
+
+    Attributes:
+        profile: `default` or `research`; only the second allows weights without commercial
+            use.
+        models_dir: where optional, fetched and research weights lie.
+        threads: of each model; equal scores are promised for equal numbers only.
+        speech: a folder, `owner/name@revision`, `shipped`, or empty for the profile's own.
+        text: the same.
+        face: the same.
+    """
+
+    profile: str
+    models_dir: Path
+    threads: int = 1
+    speech: str = ""
+    text: str = ""
+    face: str = ""
+
+    def named(self, modality: Modality) -> str:
+        """What was chosen for `modality`."""
+        return {
+            Modality.SPEECH: self.speech,
+            Modality.TEXT: self.text,
+            Modality.FACE: self.face,
+        }[modality]
+
+    def takes_shipped(self, modality: Modality) -> bool:
+        """Whether the expert that comes with the program judges `modality`."""
+        trained_here = (self.profile, modality) in TRAINED_HERE
+        return self.named(modality) == SHIPPED or not (self.named(modality) or trained_here)
+
+
+def load_experts(choice: Choice) -> list[Expert]:
+    """Load one expert for each modality; takes seconds.
+
+    `default` has the shipped ones. `research` has, for speech and face, the weights that
+    were trained on this machine into `models_dir/research/MODALITY`. Where these are missing
+    it is an error: whoever asks for other weights by name must not get scores of the default
+    ones, and two workers of a group not different ones. `shipped` asks for the default ones.
+
+    Raises:
+        UnknownProfileError: the profile has another name.
+        MissingWeightsError: the profile's own weights were not trained yet.
+        LicenceError: a licence that the profile does not allow.
+        AffectstreamError: weights are missing or damaged.
+    """
+    if choice.profile not in PROFILES:
+        raise UnknownProfileError(
+            f"profile {choice.profile!r}: there are {', '.join(map(repr, PROFILES))}"
+        )
+    return [_speech(choice), _text(choice), _face(choice)]
+
+
+def _speech(choice: Choice) -> Expert:
+    source = _source(choice, Modality.SPEECH)
+    if source is None:
+        return SpeechExpert.load(choice.threads)
+    if _is_of_transformers(source):
+        return _of_transformers(choice, Modality.SPEECH, source)
+    _admit_trained(choice, source)
+    return SpeechExpert.load(choice.threads, source.folder)
+
+
+def _text(choice: Choice) -> Expert:
+    source = _source(choice, Modality.TEXT)
+    if source is None:
+        return TextExpert.load()
+    if _is_of_transformers(source):
+        return _of_transformers(choice, Modality.TEXT, source)
+    _admit_trained(choice, source)
+    return TextExpert.load(source.folder)
+
+
+def _face(choice: Choice) -> Expert:
+    source = _source(choice, Modality.FACE)
+    if source is None:
+        return FaceExpert.load(choice.models_dir)
+    if _is_of_transformers(source):
+        return _of_transformers(choice, Modality.FACE, source)
+    _admit_trained(choice, source)
+    raise MissingWeightsError(f"{source.folder}: this version reads no face weights but its own")
+
+
+def _source(choice: Choice, modality: Modality) -> Source | None:
+    """Where the weights of `modality` lie; None for those that are shipped."""
+    if choice.takes_shipped(modality):
+        return None
+    if named := choice.named(modality):
+        return locate(named, choice.models_dir)
+    folder = choice.models_dir / RESEARCH / modality
+    if not folder.is_dir():
+        raise MissingWeightsError(
+            f"profile {choice.profile!r}: no {modality} weights in {folder}; make them with "
+            f"`affectstream train {modality} … --out {folder}`, or take the default ones with "
+            f'{modality}_model = "{SHIPPED}"'
+        )
+    return Source(str(folder), f"{RESEARCH}/{modality}", folder)
+
+
+def _is_of_transformers(source: Source) -> bool:
+    """Whether transformers saved it, or it is a head on what transformers saved."""
+    if (source.folder / HEAD).is_file():
+        return True
+    return "model_type" in _config(source)
+
+
+def _of_transformers(choice: Choice, modality: Modality, source: Source) -> Expert:
+    # takes seconds to import: only for those who chose a model of it
+    from inference.experts.huggingface.opening import open_expert  # noqa: PLC0415
+
+    return open_expert(modality, source, choice.profile, choice.models_dir, choice.threads)
+
+
+def _admit_trained(choice: Choice, source: Source) -> None:
+    """Refuse weights of `affectstream train` whose config names a licence that forbids it.
+
+    A config without the field is of a command whose material may be used by anybody.
+    """
+    licence = _config(source).get("licence")
+    if licence is not None:
+        admit(source.name, str(licence), choice.profile, advice=f"train {source.folder} on others")
+
+
+def _config(source: Source) -> dict[str, Any]:
+    path = source.folder / CONFIG
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as exc:
+        raise CheckpointError(
+            f"{path}: {exc}; a folder of weights has one, as transformers or "
+            "`affectstream train` writes it"
+        ) from exc
