@@ -54,6 +54,7 @@ COMMANDS: Final = (
     (evaluate, "streams.cli.evaluate_fusion:fusion_ravdess", "fusion-ravdess"),
     (third_party, "streams.cli.models:fetch", "fetch"),
     (third_party, "streams.cli.models:list_", "list"),
+    (third_party, "streams.cli.models_pull:pull", "pull"),
 )
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)

@@ -108,7 +108,7 @@ def test_a_pinned_model_lies_where_it_was_fetched_to_and_nothing_downloads_it(
     tmp_path: Path,
 ) -> None:
     spec = f"owner/name@{REVISION}"
-    with pytest.raises(CheckpointError, match="affectstream models fetch"):
+    with pytest.raises(CheckpointError, match="affectstream models pull owner/name@0123"):
         locate(spec, tmp_path)
     model = hub_model(spec)
     assert model is not None

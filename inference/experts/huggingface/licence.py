@@ -9,7 +9,7 @@ from huggingface_hub import metadata_load
 
 from inference.errors import AffectstreamError
 from inference.experts.huggingface.sidecar import Sidecar
-from inference.experts.huggingface.source import SIDECAR
+from inference.experts.huggingface.source import CARD, SIDECAR
 
 RESEARCH: Final = "research"
 """The profile that allows weights without commercial use."""
@@ -23,7 +23,6 @@ COMMERCIAL: Final = frozenset(
     }
 )  # fmt: skip
 """Licences that permit commercial use without asking, in the hub's spelling."""
-_CARD: Final = "README.md"
 _NON_COMMERCIAL: Final = re.compile(r"(^|-)(nc|non-?commercial|research|academic)(-|$)")
 
 
@@ -79,7 +78,7 @@ def spelt(licence: str) -> str:
 
 def card(folder: Path) -> dict[str, Any]:
     """The front matter of the model card in `folder`; empty where there is none to read."""
-    path = folder / _CARD
+    path = folder / CARD
     if not path.is_file():
         return {}
     try:

@@ -15,7 +15,9 @@ CONFIG: Final = "config.json"
 HEAD: Final = "encoder_head.safetensors"
 """Tells a head of our own on an encoder from what transformers saved."""
 READ: Final = ("*.safetensors", "*.json", "*.txt", "*.model")
-"""What a checkpoint may consist of: tensors without code, and plain text."""
+"""What a checkpoint computes with: tensors without code, and plain text."""
+CARD: Final = "README.md"
+PULLED: Final = (*READ, CARD)
 
 _PIN: Final = re.compile(r"[0-9a-f]{40}")
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -38,7 +40,7 @@ class HubModel:
     revision: str
 
     def folder(self, models_dir: Path) -> Path:
-        """Where `affectstream models fetch` puts it."""
+        """Where `affectstream models pull` puts it."""
         return models_dir / HUB / self.name / self.revision
 
 
@@ -95,7 +97,7 @@ def locate(spec: str, models_dir: Path) -> Source:
         return Source(spec, folder.resolve().name, folder)
     folder = model.folder(models_dir)
     if not folder.is_dir():
-        raise CheckpointError(f"{spec}: not in {folder}; run: affectstream models fetch")
+        raise CheckpointError(f"{spec}: not in {folder}; run: affectstream models pull {spec}")
     return Source(spec, f"{model.name}@{model.revision[:8]}", folder)
 
 
