@@ -80,7 +80,7 @@ def embed_voices(
                 f"line {item.line}: no speaker; voices need a column `speaker`, so that the "
                 "head is calibrated on people that it never heard"
             )
-        heard = _spoken_pieces(read_audio(_file(item)), voice_activity)
+        heard = spoken_pieces(read_audio(item_file(item)), voice_activity)
         rows.append([encoder.embed(piece) for piece in heard])
         on_item()
     return _embedded(items, rows, _folds([str(item.speaker) for item in items]))
@@ -156,17 +156,7 @@ def fit_encoder_head(
     return EncoderHead(config, emotion, distress)
 
 
-def _fit_distress(embedded: Embedded) -> LinearHead | None:
-    """None where a side is missing, or shown by too few to test it on a stranger."""
-    sided = np.isin(embedded.labels, [*DISTRESS, *NOT_DISTRESS])
-    sides = np.where(np.isin(embedded.labels, list(DISTRESS)), *reversed(CALM_DISTRESS))[sided]
-    folds = embedded.folds[sided]
-    if any(len(set(folds[sides == side].tolist())) < MINIMUM_VOICES for side in CALM_DISTRESS):
-        return None
-    return fit_calibrated(embedded.vectors[sided], sides, folds, CALM_DISTRESS)
-
-
-def _spoken_pieces(samples: Samples, voice_activity: VoiceActivity) -> Iterator[Samples]:
+def spoken_pieces(samples: Samples, voice_activity: VoiceActivity) -> Iterator[Samples]:
     """What the expert would read of each piece, from its first to its last spoken sample."""
     for copy in (samples, telephone(samples)):
         for begin in range(0, len(copy), PIECE_SAMPLES):
@@ -176,6 +166,23 @@ def _spoken_pieces(samples: Samples, voice_activity: VoiceActivity) -> Iterator[
             voicing = voice_activity.detect(piece)
             if voicing.voiced_samples >= MINIMUM_VOICED_SHARE * PIECE_SAMPLES and voicing.spans:
                 yield piece[voicing.extent]
+
+
+def item_file(item: Item) -> Path:
+    """The file of an item. Raises ManifestError where it has none."""
+    if item.path is None:
+        raise ManifestError(f"line {item.line} names no file")
+    return item.path
+
+
+def _fit_distress(embedded: Embedded) -> LinearHead | None:
+    """None where a side is missing, or shown by too few to test it on a stranger."""
+    sided = np.isin(embedded.labels, [*DISTRESS, *NOT_DISTRESS])
+    sides = np.where(np.isin(embedded.labels, list(DISTRESS)), *reversed(CALM_DISTRESS))[sided]
+    folds = embedded.folds[sided]
+    if any(len(set(folds[sides == side].tolist())) < MINIMUM_VOICES for side in CALM_DISTRESS):
+        return None
+    return fit_calibrated(embedded.vectors[sided], sides, folds, CALM_DISTRESS)
 
 
 def _embedded(
@@ -210,9 +217,3 @@ def _languages(items: Sequence[Item]) -> tuple[str, ...]:
     """First subtags of the items' languages; none where one does not say."""
     found = {item.language.split("-", 1)[0].lower() for item in items}
     return () if "und" in found else tuple(sorted(found))
-
-
-def _file(item: Item) -> Path:
-    if item.path is None:
-        raise ManifestError(f"line {item.line} names no file")
-    return item.path
