@@ -1,6 +1,7 @@
 """Which experts judge: those of a profile, or the models that somebody chose."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from inference.experts.huggingface.licence import RESEARCH, admit
 from inference.experts.huggingface.source import CONFIG, HEAD, CheckpointError, Source, locate
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
-from inference.labels import Modality
+from inference.labels import MODALITIES, Modality
 
 DEFAULT: Final = "default"
 PROFILES: Final = (DEFAULT, RESEARCH)
@@ -41,25 +42,18 @@ class Choice:
             use.
         models_dir: where optional, fetched and research weights lie.
         threads: of each model; equal scores are promised for equal numbers only.
-        speech: a folder, `owner/name@revision`, `shipped`, or empty for the profile's own.
-        text: the same.
-        face: the same.
+        models: who reads a modality: a folder, `owner/name@revision` or `shipped`; empty or
+            missing is the profile's own.
     """
 
     profile: str
     models_dir: Path
     threads: int = 1
-    speech: str = ""
-    text: str = ""
-    face: str = ""
+    models: Mapping[Modality, str] = field(default_factory=dict)
 
     def named(self, modality: Modality) -> str:
         """What was chosen for `modality`."""
-        return {
-            Modality.SPEECH: self.speech,
-            Modality.TEXT: self.text,
-            Modality.FACE: self.face,
-        }[modality]
+        return self.models.get(modality, "")
 
     def takes_shipped(self, modality: Modality) -> bool:
         """Whether the expert that comes with the program judges `modality`."""
@@ -81,41 +75,28 @@ def load_experts(choice: Choice) -> list[Expert]:
         LicenceError: a licence that the profile does not allow.
         AffectstreamError: weights are missing or damaged.
     """
+    return [load_expert(choice, modality) for modality in MODALITIES]
+
+
+def load_expert(choice: Choice, modality: Modality) -> Expert:
+    """Load the expert of one modality; raises as `load_experts`."""
     if choice.profile not in PROFILES:
         raise UnknownProfileError(
             f"profile {choice.profile!r}: there are {', '.join(map(repr, PROFILES))}"
         )
-    return [_speech(choice), _text(choice), _face(choice)]
-
-
-def _speech(choice: Choice) -> Expert:
-    source = _source(choice, Modality.SPEECH)
-    if source is None:
-        return SpeechExpert.load(choice.threads)
-    if _is_of_transformers(source):
-        return _of_transformers(choice, Modality.SPEECH, source)
-    _admit_trained(choice, source)
-    return SpeechExpert.load(choice.threads, source.folder)
-
-
-def _text(choice: Choice) -> Expert:
-    source = _source(choice, Modality.TEXT)
-    if source is None:
-        return TextExpert.load()
-    if _is_of_transformers(source):
-        return _of_transformers(choice, Modality.TEXT, source)
-    _admit_trained(choice, source)
-    return TextExpert.load(source.folder)
-
-
-def _face(choice: Choice) -> Expert:
-    source = _source(choice, Modality.FACE)
-    if source is None:
-        return FaceExpert.load(choice.models_dir)
-    if _is_of_transformers(source):
-        return _of_transformers(choice, Modality.FACE, source)
-    _admit_trained(choice, source)
-    raise MissingWeightsError(f"{source.folder}: this version reads no face weights but its own")
+    source = _source(choice, modality)
+    if source is not None and _is_of_transformers(source):
+        return _of_transformers(choice, modality, source)
+    if source is not None:
+        _admit_trained(choice, source)
+    folder = None if source is None else source.folder
+    if modality is Modality.SPEECH:
+        return SpeechExpert.load(choice.threads, folder)
+    if modality is Modality.TEXT:
+        return TextExpert.load(folder)
+    if folder is not None:
+        raise MissingWeightsError(f"{folder}: this version reads no face weights but its own")
+    return FaceExpert.load(choice.models_dir)
 
 
 def _source(choice: Choice, modality: Modality) -> Source | None:

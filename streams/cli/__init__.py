@@ -51,6 +51,7 @@ COMMANDS: Final = (
     (evaluate, "streams.cli.evaluate_speech:speech", "speech"),
     (evaluate, "streams.cli.evaluate_text:text", "text"),
     (evaluate, "streams.cli.evaluate_face:face", "face"),
+    (evaluate, "streams.cli.evaluate_model:model", "model"),
     (evaluate, "streams.cli.evaluate_fusion:fusion_crema", "fusion-crema"),
     (evaluate, "streams.cli.evaluate_fusion:fusion_ravdess", "fusion-ravdess"),
     (third_party, "streams.cli.models:fetch", "fetch"),

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.fusion.artefact import Fusers
 from inference.fusion.prior import DeploymentPrior
+from inference.labels import Modality
 from inference.panel import Choice, load_experts
 from inference.scorer import Scorer
 from storage.cache import Cache
@@ -46,9 +47,11 @@ def expert_choice(settings: Settings) -> Choice:
         profile=settings.profile,
         models_dir=settings.models_dir,
         threads=settings.torch_threads,
-        speech=settings.speech_model,
-        text=settings.text_model,
-        face=settings.face_model,
+        models={
+            Modality.SPEECH: settings.speech_model,
+            Modality.TEXT: settings.text_model,
+            Modality.FACE: settings.face_model,
+        },
     )
 
 

@@ -41,7 +41,7 @@ def test_a_checkpoint_gets_the_temperature_at_which_it_is_as_sure_as_it_is_right
 ) -> None:
     folder = checkpoints.words_checkpoint(tmp_path / "words", ["joy", "anger"])
     Sidecar(licence="mit", languages=("en",)).save(folder)
-    choice = Choice(profile="default", models_dir=tmp_path, text=str(folder))
+    choice = Choice(profile="default", models_dir=tmp_path, models={Modality.TEXT: str(folder)})
     before = load_experts(choice)[1]
     texts = [f"{first} {second}" for first in checkpoints.WORDS for second in ("bad", "thank you")]
     manifest = tmp_path / "own.csv"
@@ -84,7 +84,11 @@ def test_a_handful_of_items_is_too_little(tmp_path: Path) -> None:
 def test_voices_and_faces_are_read_too(tmp_path: Path) -> None:
     voice = checkpoints.voice_checkpoint(tmp_path / "voice", ["ang", "neu"])
     face = checkpoints.face_checkpoint(tmp_path / "face", ["angry", "neutral"])
-    choice = Choice(profile="default", models_dir=tmp_path, speech=str(voice), face=str(face))
+    choice = Choice(
+        profile="default",
+        models_dir=tmp_path,
+        models={Modality.SPEECH: str(voice), Modality.FACE: str(face)},
+    )
     ears, _, eyes = load_experts(choice)
     noise = np.random.default_rng(5).integers(0, 256, (80, 80, 3), dtype=np.uint8)
     (tmp_path / "nobody.jpg").write_bytes(cv2.imencode(".jpg", noise)[1].tobytes())

@@ -77,7 +77,9 @@ def trained(tmp_path: Path) -> Path:
 
 
 def test_a_table_of_lines_becomes_an_expert_that_a_setting_names(trained: Path) -> None:
-    choice = Choice(profile="default", models_dir=trained.parent, text=str(trained))
+    choice = Choice(
+        profile="default", models_dir=trained.parent, models={Modality.TEXT: str(trained)}
+    )
     expert = load_experts(choice)[1]
     assert expert.version.startswith("text-bert-1+")
     glad, cross = (
@@ -110,19 +112,25 @@ def test_training_twice_gives_the_same_bytes(trained: Path, tmp_path: Path) -> N
 
 def test_a_head_remembers_its_encoder_and_refuses_another(trained: Path) -> None:
     checkpoints.voice_encoder(trained.parent / "bert")
-    choice = Choice(profile="default", models_dir=trained.parent, text=str(trained))
+    choice = Choice(
+        profile="default", models_dir=trained.parent, models={Modality.TEXT: str(trained)}
+    )
     with pytest.raises(CheckpointError, match=r"was fitted on encoder .* train the head again"):
         load_experts(choice)
 
 
 def test_a_head_reads_its_own_modality(trained: Path) -> None:
-    choice = Choice(profile="default", models_dir=trained.parent, speech=str(trained))
+    choice = Choice(
+        profile="default", models_dir=trained.parent, models={Modality.SPEECH: str(trained)}
+    )
     with pytest.raises(CheckpointError, match="reads text, not speech"):
         load_experts(choice)
 
 
 def test_licences_of_the_material_and_of_the_encoder_both_count(trained: Path) -> None:
-    choice = Choice(profile="default", models_dir=trained.parent, text=str(trained))
+    choice = Choice(
+        profile="default", models_dir=trained.parent, models={Modality.TEXT: str(trained)}
+    )
     config = json.loads((trained / "config.json").read_text())
     (trained / "config.json").write_text(json.dumps(config | {"licence": "CC-BY-NC-4.0"}))
     with pytest.raises(LicenceError, match="own: licence cc-by-nc-4"):
@@ -131,7 +139,8 @@ def test_licences_of_the_material_and_of_the_encoder_both_count(trained: Path) -
     (trained.parent / "bert" / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
     with pytest.raises(LicenceError, match="bert: licence cc-by-nc-4"):
         load_experts(choice)
-    assert load_experts(replace(choice, profile="research", speech="shipped", face="shipped"))
+    others = {Modality.SPEECH: "shipped", Modality.FACE: "shipped"}
+    assert load_experts(replace(choice, profile="research", models={**choice.models, **others}))
 
 
 def test_damaged_heads_are_refused(trained: Path) -> None:
@@ -196,7 +205,9 @@ def test_a_table_of_voices_becomes_an_expert(make: object, tmp_path: Path) -> No
         manifest=voices(tmp_path),
         out=tmp_path / "own",
     )
-    choice = Choice(profile="default", models_dir=tmp_path, speech=str(tmp_path / "own"))
+    choice = Choice(
+        profile="default", models_dir=tmp_path, models={Modality.SPEECH: str(tmp_path / "own")}
+    )
     expert = load_experts(choice)[0]
     answers = [
         expert.assess([window(audio=(AudioSpan(0, read_audio(RECORDINGS / f"{name}.flac")),))])[0]

@@ -14,7 +14,9 @@ from inference.experts.speech_head import WEIGHTS as SPEECH
 from inference.experts.text import WEIGHTS as TEXT
 from inference.labels import MODALITIES, Modality
 from inference.panel import Choice, MissingWeightsError, UnknownProfileError, load_experts
+from streams.cli._manifest import ManifestOptions
 from streams.cli._scoring import expert_choice
+from streams.cli.evaluate_model import model as evaluate_model
 from streams.settings import Settings
 from tests import checkpoints
 
@@ -56,16 +58,18 @@ def test_weights_that_are_not_trained_yet_are_an_error_that_says_how(research: C
     with pytest.raises(MissingWeightsError, match=r"affectstream train speech .*research/speech"):
         load_experts(research)
     with pytest.raises(MissingWeightsError, match=r'affectstream train face .*face_model = "ship'):
-        load_experts(replace(research, speech="shipped"))
+        load_experts(replace(research, models={Modality.SPEECH: "shipped"}))
 
 
 def test_shipped_experts_may_be_asked_for_by_name(default: Choice, research: Choice) -> None:
-    assert versions(replace(research, speech="shipped", face="shipped")) == versions(default)
+    assert versions(
+        replace(research, models={Modality.SPEECH: "shipped", Modality.FACE: "shipped"})
+    ) == versions(default)
 
 
 def test_research_reads_voices_with_weights_that_were_trained_here(research: Choice) -> None:
     voices(research.models_dir / "research" / "speech", "CC BY-NC-SA 4.0")
-    trained, *_ = versions(replace(research, face="shipped"))
+    trained, *_ = versions(replace(research, models={Modality.FACE: "shipped"}))
     assert trained.startswith("speech-emodb-1+")
     assert trained != versions(Choice(profile="default", models_dir=research.models_dir))[0]
 
@@ -75,13 +79,15 @@ def test_weights_without_commercial_use_are_for_research_alone(
 ) -> None:
     folder = str(voices(tmp_path / "own", "CC BY-NC-SA 4.0"))
     with pytest.raises(LicenceError, match=r"own: licence cc-by-nc-sa-4\.0 does not permit"):
-        load_experts(replace(default, speech=folder))
-    assert load_experts(replace(research, speech=folder, face="shipped"))
+        load_experts(replace(default, models={Modality.SPEECH: folder}))
+    assert load_experts(
+        replace(research, models={Modality.SPEECH: folder, Modality.FACE: "shipped"})
+    )
 
 
 def test_a_folder_of_trained_words_may_be_chosen(default: Choice, tmp_path: Path) -> None:
     folder = shutil.copytree(TEXT, tmp_path / "words")
-    assert versions(replace(default, text=str(folder))) == versions(default)
+    assert versions(replace(default, models={Modality.TEXT: str(folder)})) == versions(default)
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -107,4 +113,20 @@ def test_a_checkpoint_may_stand_in_for_any_expert(
 def test_a_folder_without_weights_is_an_error_that_says_so(default: Choice, tmp_path: Path) -> None:
     for modality in MODALITIES:
         with pytest.raises(CheckpointError, match=r"config\.json"):
-            load_experts(replace(default, **{modality.value: str(tmp_path)}))
+            load_experts(replace(default, models={modality: str(tmp_path)}))
+
+
+def test_the_figures_of_a_chosen_model_come_from_the_same_command_as_those_of_the_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = checkpoints.words_checkpoint(tmp_path / "theirs", ["joy", "anger"], [4.0, 0.0])
+    manifest = tmp_path / "own.csv"
+    manifest.write_text("text,label\nso happy and glad about it with you,joy\nit is bad,anger\n")
+    monkeypatch.chdir(tmp_path)
+    own = ManifestOptions(manifest=manifest)
+    evaluate_model(modality="text", model=str(folder), json=True, own=own)
+    judged = json.loads(capsys.readouterr().out)
+    evaluate_model(modality="text", json=True, own=own)
+    shipped = json.loads(capsys.readouterr().out)
+    assert "theirs+" in json.dumps(judged)
+    assert "theirs+" not in json.dumps(shipped)
