@@ -94,7 +94,7 @@ class FaceExpert:
         """The evidence of one face that was followed through the pictures."""
         if max(face.smaller_side for face in track.faces.values()) < SMALLEST_PX:
             return Absent(Modality.FACE, AbsenceReason.POOR_QUALITY)
-        quality = track_quality(window, seen, track)
+        quality = _quality(window, seen, track)
         if self._blendshapes is None:
             return self._vacuous(quality)
         moves = _moves(self._blendshapes, seen, track)
@@ -157,14 +157,7 @@ def _moves(
     return {at_ns: moved for at_ns, moved in found.items() if moved is not None}
 
 
-def track_quality(window: WindowInput, seen: Sequence[Seen], track: FaceTrack) -> Quality:
-    """How long one face is there, how large, how recently, how sure the detector was.
-
-    Args:
-        window: that is scored.
-        seen: pictures that were decoded.
-        track: of one face, through at least one of them.
-    """
+def _quality(window: WindowInput, seen: Sequence[Seen], track: FaceTrack) -> Quality:
     faces = track.faces.values()
     age_ns = window.end_ns - seen[max(track.faces)].captured_ns
     return Quality(

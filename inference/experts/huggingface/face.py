@@ -9,8 +9,8 @@ import numpy as np
 from transformers import AutoModelForImageClassification
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
-from inference.evidence import Absent, Evidence
-from inference.experts.face import SMALLEST_PX, Seen, spread, track_quality
+from inference.evidence import Absent, Evidence, Quality
+from inference.experts.face import FULL_LEVEL_PX, SMALLEST_PX, Seen, spread
 from inference.experts.face_detector import Face, FaceDetector
 from inference.experts.face_track import FaceTrack, follow
 from inference.experts.huggingface.classifier import Classifier
@@ -111,6 +111,24 @@ def crop(picture: Picture, face: Face) -> Picture:
     )
     square: Picture = picture[rows][:, columns]
     return square
+
+
+def track_quality(window: WindowInput, seen: Sequence[Seen], track: FaceTrack) -> Quality:
+    """How long one face is there, how large, how recently, how sure the detector was.
+
+    Args:
+        window: that is scored.
+        seen: pictures that were decoded.
+        track: of one face, through at least one of them.
+    """
+    faces = track.faces.values()
+    age_ns = window.end_ns - seen[max(track.faces)].captured_ns
+    return Quality(
+        present_share=len(faces) / len(seen),
+        level=min(1.0, float(np.mean([face.smaller_side for face in faces])) / FULL_LEVEL_PX),
+        freshness=float(np.clip(1 - age_ns / (window.end_ns - window.start_ns), 0.0, 1.0)),
+        confidence=float(np.mean([face.confidence for face in faces])),
+    )
 
 
 def _picture_preparer(source: Source) -> Callable[[Picture], dict[str, Any]]:
