@@ -20,7 +20,8 @@ from inference.experts.huggingface.text import CheckpointTextExpert
 from inference.experts.jpeg import decode
 from inference.experts.text_features import clean
 from inference.training.audio_file import read_audio
-from inference.training.encoder import NothingToLearnError, item_file, spoken_pieces
+from inference.training.encoder import item_file, spoken_pieces
+from inference.training.head_fit import NothingToLearnError
 from inference.training.manifest import Item, Manifest
 
 FEWEST: Final = 30

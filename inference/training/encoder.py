@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import AffectstreamError
 from inference.experts.huggingface.encoder import Encoder, Vector
 from inference.experts.huggingface.encoder_head import EncoderHead, EncoderHeadConfig
 from inference.experts.huggingface.source import Source, fingerprint
@@ -23,8 +22,13 @@ from inference.experts.voice_activity import VoiceActivity
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Modality
 from inference.training.audio_file import read_audio
 from inference.training.degrade import Samples, telephone
+from inference.training.head_fit import (
+    FEWEST_FOLDS,
+    INVERSE_PENALTIES,
+    NothingToLearnError,
+    fit_head,
+)
 from inference.training.manifest import Item, Manifest, ManifestError
-from inference.training.speech import INVERSE_PENALTY, MINIMUM_VOICES, fit_calibrated
 from inference.window import SPEECH_RATE_HZ
 
 PIECE_SAMPLES: Final = 3 * SPEECH_RATE_HZ
@@ -35,10 +39,6 @@ STRANGER_FOLDS: Final = 5
 """Where nobody says who wrote a line."""
 
 Names = NDArray[np.str_]
-
-
-class NothingToLearnError(AffectstreamError):
-    """Material from which no head can be fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ def fit_encoder_head(
 ) -> EncoderHead:
     """Fit emotion, and distress where both of its sides are there, on frozen vectors.
 
-    Standard scaling and a multinomial logistic regression, as for the shipped voice; the
-    temperature on predictions for people who were left out.
+    Standard scaling and a multinomial logistic regression, as for the shipped voice; penalty
+    and temperature from predictions for people who were left out.
 
     Args:
         embedded: of `manifest`.
@@ -119,16 +119,10 @@ def fit_encoder_head(
         licence: of the material.
 
     Raises:
-        NothingToLearnError: fewer than two labels.
-        TooFewVoicesError: a label that fewer than two folds hold.
+        NothingToLearnError: fewer than two labels, or one that fewer than two folds show.
     """
     labels = tuple(emotion for emotion in EMOTIONS if emotion in set(embedded.labels.tolist()))
-    if len(labels) < 2:  # noqa: PLR2004 - one label is no choice
-        raise NothingToLearnError(
-            f"{len(embedded.labels)} rows with {', '.join(labels) or 'no label'}: a head tells "
-            "at least two labels apart"
-        )
-    emotion = fit_calibrated(embedded.vectors, embedded.labels, embedded.folds, labels)
+    emotion = fit_head(embedded.vectors, embedded.labels, embedded.folds, labels)
     distress = _fit_distress(embedded)
     short = source.name.rpartition("/")[2]
     config = EncoderHeadConfig(
@@ -148,7 +142,7 @@ def fit_encoder_head(
             "rows": len(embedded.labels),
             "folds": len(set(embedded.folds.tolist())),
             "unheard": embedded.unheard,
-            "inverse_penalty": INVERSE_PENALTY,
+            "inverse_penalties": list(INVERSE_PENALTIES),
             **{name: version(name) for name in ("torch", "transformers", "scikit-learn")},
             "python": platform.python_version(),
         },
@@ -180,9 +174,9 @@ def _fit_distress(embedded: Embedded) -> LinearHead | None:
     sided = np.isin(embedded.labels, [*DISTRESS, *NOT_DISTRESS])
     sides = np.where(np.isin(embedded.labels, list(DISTRESS)), *reversed(CALM_DISTRESS))[sided]
     folds = embedded.folds[sided]
-    if any(len(set(folds[sides == side].tolist())) < MINIMUM_VOICES for side in CALM_DISTRESS):
+    if any(len(set(folds[sides == side].tolist())) < FEWEST_FOLDS for side in CALM_DISTRESS):
         return None
-    return fit_calibrated(embedded.vectors[sided], sides, folds, CALM_DISTRESS)
+    return fit_head(embedded.vectors[sided], sides, folds, CALM_DISTRESS)
 
 
 def _embedded(

@@ -12,7 +12,7 @@ from inference.experts.huggingface.source import CheckpointError
 from inference.labels import Modality
 from inference.panel import Choice, load_experts
 from inference.training.checkpoint_temperature import FEWEST, read_items
-from inference.training.encoder import NothingToLearnError
+from inference.training.head_fit import NothingToLearnError
 from inference.training.manifest import read_manifest
 from streams.cli.train_temperature import temperature
 from tests import checkpoints

@@ -19,13 +19,12 @@ from inference.panel import Choice, load_experts
 from inference.training.audio_file import read_audio
 from inference.training.encoder import (
     MOST_FOLDS,
-    NothingToLearnError,
     embed_voices,
     embed_words,
     fit_encoder_head,
 )
+from inference.training.head_fit import NothingToLearnError, fit_head
 from inference.training.manifest import Manifest, ManifestError, read_manifest
-from inference.training.speech import TooFewVoicesError
 from inference.window import SECOND_NS, AudioSpan, TextSpan, WindowInput
 from streams.cli.train_encoder import encoder as train_encoder
 from tests import checkpoints
@@ -180,7 +179,7 @@ def test_material_that_teaches_nothing_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(NothingToLearnError, match="rows with joy"):
         fit((0, 1))
-    with pytest.raises(TooFewVoicesError, match="anger: 1 speakers"):
+    with pytest.raises(NothingToLearnError, match="anger: 1 of 2 people or folds"):
         fit((0, 1, 4))
 
 
@@ -229,3 +228,17 @@ def test_voices_need_speakers(tmp_path: Path) -> None:
 
     with pytest.raises(ManifestError, match="line 2: no speaker"):
         embed_voices(table.items, Never(), VoiceActivity.load())
+
+
+def test_a_head_is_as_sure_as_it_is_right_of_people_that_it_never_met() -> None:
+    random = np.random.default_rng(8)
+    truth = random.integers(0, 3, 600)
+    vectors = (np.eye(3)[truth] * 2 + random.normal(0, 1, (600, 3))).astype(np.float32)
+    names = ("anger", "joy", "neutral")
+    labels = np.array(names)[truth]
+    head = fit_head(vectors[:300], labels[:300], (np.arange(300) % 5).astype(str), names)
+    log_probs = head.log_probs(vectors[300:])
+    sure = np.exp(log_probs).max(axis=1).mean()
+    right = (log_probs.argmax(axis=1) == truth[300:]).mean()
+    assert right > 0.75
+    assert sure == pytest.approx(right, abs=0.06)
