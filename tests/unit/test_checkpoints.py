@@ -135,6 +135,42 @@ def test_common_names_of_labels_are_understood_whatever_their_case() -> None:
     assert set(SYNONYMS.values()) == set(EMOTIONS)
 
 
+def test_the_labels_of_goemotions_lie_under_the_seven() -> None:
+    fine = [
+        "admiration",
+        "amusement",
+        "anger",
+        "annoyance",
+        "approval",
+        "caring",
+        "confusion",
+        "curiosity",
+        "desire",
+        "disappointment",
+        "disapproval",
+        "disgust",
+        "embarrassment",
+        "excitement",
+        "fear",
+        "gratitude",
+        "grief",
+        "joy",
+        "love",
+        "nervousness",
+        "neutral",
+        "optimism",
+        "pride",
+        "realization",
+        "relief",
+        "remorse",
+        "sadness",
+        "surprise",
+    ]
+    labels = map_of(fine, several=True)
+    assert labels.emotions == EMOTIONS
+    assert [len(columns) for columns in labels.columns] == [3, 1, 2, 12, 1, 5, 4]
+
+
 def test_labels_without_a_meaning_are_named_with_the_way_to_map_or_drop_them() -> None:
     with pytest.raises(CheckpointError, match=r"'LABEL_0', 'contempt'.*affectstream.json.*null"):
         map_of(["contempt", "joy", "LABEL_0", "sad"])

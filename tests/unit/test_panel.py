@@ -16,6 +16,7 @@ from inference.labels import MODALITIES, Modality
 from inference.panel import Choice, MissingWeightsError, UnknownProfileError, load_experts
 from streams.cli._manifest import ManifestOptions
 from streams.cli._scoring import expert_choice
+from streams.cli.doctor import _ask, _models
 from streams.cli.evaluate_model import model as evaluate_model
 from streams.settings import Settings
 from tests import checkpoints
@@ -130,3 +131,21 @@ def test_the_figures_of_a_chosen_model_come_from_the_same_command_as_those_of_th
     shipped = json.loads(capsys.readouterr().out)
     assert "theirs+" in json.dumps(judged)
     assert "theirs+" not in json.dumps(shipped)
+
+
+async def test_doctor_says_which_models_are_chosen_and_what_their_scores_do_not_promise(
+    tmp_path: Path,
+) -> None:
+    folder = checkpoints.words_checkpoint(tmp_path / "theirs", ["joy", "anger"])
+    said = await _models(Settings(models_dir=tmp_path, text_model=str(folder)))
+    assert said.startswith("profile default; speech speech-emodb-1+")
+    assert f"text theirs+{said.partition('text theirs+')[2][:8]} ({folder})" in said
+    assert "other experts of text" in said
+    assert "no promise" not in await _models(Settings(models_dir=tmp_path))
+
+
+async def test_doctor_passes_on_why_a_model_does_not_load(tmp_path: Path) -> None:
+    folder = checkpoints.words_checkpoint(tmp_path / "theirs", ["joy", "LABEL_7"])
+    finding = await _ask("models", _models, Settings(models_dir=tmp_path, text_model=str(folder)))
+    assert not finding.ok
+    assert "'LABEL_7'" in finding.detail
