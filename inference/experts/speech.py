@@ -8,8 +8,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.evidence import Absent, Cue, Evidence, Quality
-from inference.experts.speech_effort import vocal_effort_db
+from inference.evidence import Absent, Cue, Evidence, Prosody, Quality
+from inference.experts.prosody import prosody_of
 from inference.experts.speech_head import SpeechHead, SpeechWeightsError
 from inference.experts.voice_activity import VoiceActivity, Voicing
 from inference.experts.voice_encoder import VoiceEncoder
@@ -91,6 +91,7 @@ class SpeechExpert:
         if voicing.voiced_samples < MINIMUM_VOICED_SHARE * len(samples) or not voicing.spans:
             return Absent(Modality.SPEECH, AbsenceReason.SILENCE)
         embedding = self.encoder.embed(samples[voicing.extent])
+        prosody = prosody_of(samples, voicing, window.start_ns)
         return Evidence(
             modality=Modality.SPEECH,
             expert=self.version,
@@ -98,17 +99,18 @@ class SpeechExpert:
             log_probs=self.head.log_probs(embedding),
             distress_log_odds=self.head.distress_log_odds(embedding),
             quality=speech_quality(samples, voicing),
-            cues=self._cues(window, samples, voicing),
+            cues=self._cues(prosody),
+            prosody=prosody,
         )
 
-    def _cues(
-        self, window: WindowInput, samples: NDArray[np.float32], voicing: Voicing
-    ) -> tuple[Cue, ...]:
-        cue = self.head.config.effort.cue(vocal_effort_db(samples, voicing))
+    def _cues(self, prosody: Prosody) -> tuple[Cue, ...]:
+        if prosody.effort_db is None:
+            return ()
+        cue = self.head.config.effort.cue(prosody.effort_db)
         if cue is None:
             return ()
-        begun_ns = window.start_ns + voicing.spans[0].start * SECOND_NS // SPEECH_RATE_HZ
-        return (Cue(modality=Modality.SPEECH, cue=cue, at_ns=begun_ns),)
+        begun_ns, _ = prosody.spoken_ns[0]
+        return (Cue(modality=Modality.SPEECH, cue=cue, at_ns=begun_ns, against_others=True),)
 
 
 def window_samples(window: WindowInput) -> NDArray[np.float32]:

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.experts.huggingface.encoder import Encoder, Vector
-from inference.experts.huggingface.encoder_head import EncoderHead, EncoderHeadConfig
+from inference.experts.huggingface.encoder_head import SIDES, EncoderHead, EncoderHeadConfig
 from inference.experts.huggingface.source import Source, fingerprint
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech import MINIMUM_VOICED_SHARE
-from inference.experts.speech_head import CALM_DISTRESS
 from inference.experts.text_features import as_recognised, clean
 from inference.experts.voice_activity import VoiceActivity
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Modality
@@ -172,11 +171,11 @@ def item_file(item: Item) -> Path:
 def _fit_distress(embedded: Embedded) -> LinearHead | None:
     """None where a side is missing, or shown by too few to test it on a stranger."""
     sided = np.isin(embedded.labels, [*DISTRESS, *NOT_DISTRESS])
-    sides = np.where(np.isin(embedded.labels, list(DISTRESS)), *reversed(CALM_DISTRESS))[sided]
+    sides = np.where(np.isin(embedded.labels, list(DISTRESS)), *reversed(SIDES))[sided]
     folds = embedded.folds[sided]
-    if any(len(set(folds[sides == side].tolist())) < FEWEST_FOLDS for side in CALM_DISTRESS):
+    if any(len(set(folds[sides == side].tolist())) < FEWEST_FOLDS for side in SIDES):
         return None
-    return fit_head(embedded.vectors[sided], sides, folds, CALM_DISTRESS)
+    return fit_head(embedded.vectors[sided], sides, folds, SIDES)
 
 
 def _embedded(

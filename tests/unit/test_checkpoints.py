@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from transformers import BertConfig, BertModel
 
 from inference.evidence import Absent, Evidence, Expert
-from inference.experts.face_detector import Face
 from inference.experts.huggingface.encoder import AudioEncoder, TextEncoder
 from inference.experts.huggingface.face import CROP, CheckpointFaceExpert, crop
 from inference.experts.huggingface.labels import SYNONYMS, map_labels
@@ -69,16 +68,32 @@ def shares(expert: Expert, one: WindowInput) -> dict[Emotion, float]:
     return dict(zip(answer.labels, np.exp(answer.log_probs).tolist(), strict=True))
 
 
+@dataclass(frozen=True)
+class Square:
+    """What is read of a face that was found."""
+
+    box: tuple[float, float, float, float]
+    confidence: float = 0.9
+
+    @property
+    def area(self) -> float:
+        return self.box[2] * self.box[3]
+
+    @property
+    def smaller_side(self) -> float:
+        return min(self.box[2:])
+
+
 class OneFace:
     """Finds one face of a given size in the middle of every picture."""
 
     def __init__(self, side: float = 80.0) -> None:
         self.side = side
 
-    def detect(self, picture: Picture) -> list[Face]:
+    def detect(self, picture: Picture) -> list[Square]:
         height, width = picture.shape[:2]
         corner = ((width - self.side) / 2, (height - self.side) / 2)
-        return [Face((*corner, self.side, self.side), np.zeros((2, 2)), 0.9)] if self.side else []
+        return [Square((*corner, self.side, self.side))]
 
 
 def pictures(count: int = 2) -> tuple[CameraFrame, ...]:
@@ -438,7 +453,7 @@ def test_colours_reach_the_network_red_first(tmp_path: Path) -> None:
 
 def test_a_crop_is_square_and_repeats_the_edge_of_the_picture() -> None:
     picture = np.arange(100 * 80 * 3, dtype=np.uint32).reshape(100, 80, 3).astype(np.uint8)
-    square = crop(picture, Face((-20.0, 10.0, 40.0, 50.0), np.zeros((2, 2)), 1.0))
+    square = crop(picture, Square((-20.0, 10.0, 40.0, 50.0)))
     assert square.shape == (60, 60, 3)
     assert 50 * CROP == 60
     assert (square[:, :30] == square[:, :1]).all()

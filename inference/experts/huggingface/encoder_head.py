@@ -26,11 +26,12 @@ from inference.experts.huggingface.source import (
 from inference.experts.huggingface.speech import CheckpointSpeechExpert
 from inference.experts.huggingface.text import CheckpointTextExpert
 from inference.experts.linear_head import LinearHead
-from inference.experts.speech_head import CALM_DISTRESS
 from inference.experts.voice_activity import VoiceActivity
 from inference.labels import Emotion, Modality
 
 Item = TypeVar("Item")
+SIDES: Final = ("calm", "distress")
+"""Columns of the distress head."""
 _PARTS: Final = ("mean", "scale", "coefficients", "intercepts")
 
 
@@ -113,9 +114,7 @@ class EncoderHead:
             emotion = _linear_head("emotion", tensors, config.labels, config.temperature)
             distress = None
             if config.distress_temperature is not None:
-                distress = _linear_head(
-                    "distress", tensors, CALM_DISTRESS, config.distress_temperature
-                )
+                distress = _linear_head("distress", tensors, SIDES, config.distress_temperature)
         except (OSError, KeyError, msgspec.DecodeError, SafetensorError) as exc:
             raise CheckpointError(
                 f"{folder}: no usable head on an encoder ({exc}); make it with "
@@ -180,5 +179,12 @@ def _linear_head(
     name: str, tensors: dict[str, NDArray[np.float64]], labels: tuple[str, ...], temperature: float
 ) -> LinearHead:
     """The head that lies in `tensors` under `name`. Raises KeyError if a part is missing."""
-    parts = {part: tensors[f"{name}.{part}"] for part in _PARTS}
-    return LinearHead(labels=tuple(labels), temperature=temperature, **parts)
+    mean, scale, coefficients, intercepts = (tensors[f"{name}.{part}"] for part in _PARTS)
+    return LinearHead(
+        labels=tuple(labels),
+        mean=mean,
+        scale=scale,
+        coefficients=coefficients,
+        intercepts=intercepts,
+        temperature=temperature,
+    )

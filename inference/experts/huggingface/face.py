@@ -10,7 +10,7 @@ from transformers import AutoModelForImageClassification
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from inference.evidence import Absent, Evidence, Quality
-from inference.experts.face import FULL_LEVEL_PX, SMALLEST_PX, Seen, spread
+from inference.experts.face import SMALLEST_PX, Seen, spread
 from inference.experts.face_detector import Face, FaceDetector
 from inference.experts.face_track import FaceTrack, follow
 from inference.experts.huggingface.classifier import Classifier
@@ -24,6 +24,8 @@ from inference.window import WindowInput
 CROP: Final = 1.2
 """Side of the square that is read, over the longer side of the face's box: chin and brows are
 inside, as in the corpora of cut faces that such checkpoints are trained on."""
+FULL_LEVEL_PX: Final = 112
+"""Smaller side from which the size of a face is no limit (level 1), as for the shipped expert."""
 
 
 @dataclass(frozen=True, slots=True)

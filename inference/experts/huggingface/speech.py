@@ -13,6 +13,7 @@ from inference.experts.huggingface.classifier import Classifier
 from inference.experts.huggingface.network import open_preprocessor
 from inference.experts.huggingface.opinion import Reader
 from inference.experts.huggingface.source import CheckpointError, Source
+from inference.experts.prosody import prosody_of
 from inference.experts.speech import MINIMUM_VOICED_SHARE, speech_quality, window_samples
 from inference.experts.voice_activity import VoiceActivity
 from inference.labels import AbsenceReason, Modality
@@ -68,6 +69,7 @@ class CheckpointSpeechExpert:
             distress_log_odds=opinion.distress_log_odds,
             quality=speech_quality(samples, voicing),
             weight_limit=self.reader.weight_limit,
+            prosody=prosody_of(samples, voicing, window.start_ns),
         )
 
 
