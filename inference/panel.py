@@ -10,7 +10,7 @@ import msgspec
 from inference.errors import AffectstreamError
 from inference.evidence import Expert
 from inference.experts.face import FaceExpert
-from inference.experts.huggingface.licence import RESEARCH, admit
+from inference.experts.huggingface.licence import RESEARCH, admit_trained
 from inference.experts.huggingface.source import CONFIG, HEAD, CheckpointError, Source, locate
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
@@ -20,9 +20,12 @@ DEFAULT: Final = "default"
 PROFILES: Final = (DEFAULT, RESEARCH)
 SHIPPED: Final = "shipped"
 """Names the expert that comes with the program, where a profile would take another."""
-TRAINED_HERE: Final = frozenset({(RESEARCH, Modality.SPEECH), (RESEARCH, Modality.FACE)})
-"""Profiles whose own weights of a modality are trained by their user: their data forbids to ship
-them."""
+TRAINED_HERE: Final = {
+    (RESEARCH, Modality.SPEECH): "affectstream train speech --profile research",
+    (RESEARCH, Modality.FACE): "affectstream train face",
+}
+"""Profiles whose own weights of a modality are trained by their user, since their data forbids to
+ship them; and the command that does."""
 
 
 class UnknownProfileError(AffectstreamError):
@@ -88,7 +91,7 @@ def load_expert(choice: Choice, modality: Modality) -> Expert:
     if source is not None and _is_of_transformers(source):
         return _of_transformers(choice, modality, source)
     if source is not None:
-        _admit_trained(choice, source)
+        admit_trained(source.name, str(_config(source).get("licence", "")), choice.profile)
     folder = None if source is None else source.folder
     if modality is Modality.SPEECH:
         return SpeechExpert.load(choice.threads, folder)
@@ -109,8 +112,8 @@ def _source(choice: Choice, modality: Modality) -> Source | None:
     if not folder.is_dir():
         raise MissingWeightsError(
             f"profile {choice.profile!r}: no {modality} weights in {folder}; make them with "
-            f"`affectstream train {modality} … --out {folder}`, or take the default ones with "
-            f'{modality}_model = "{SHIPPED}"'
+            f"`{TRAINED_HERE[choice.profile, modality]} … --out {folder}`, or take the default "
+            f'ones with {modality}_model = "{SHIPPED}"'
         )
     return Source(str(folder), f"{RESEARCH}/{modality}", folder)
 
@@ -127,16 +130,6 @@ def _of_transformers(choice: Choice, modality: Modality, source: Source) -> Expe
     from inference.experts.huggingface.opening import open_expert  # noqa: PLC0415
 
     return open_expert(modality, source, choice.profile, choice.models_dir, choice.threads)
-
-
-def _admit_trained(choice: Choice, source: Source) -> None:
-    """Refuse weights of `affectstream train` whose config names a licence that forbids it.
-
-    A config without the field is of a command whose material may be used by anybody.
-    """
-    licence = _config(source).get("licence")
-    if licence is not None:
-        admit(source.name, str(licence), choice.profile, advice=f"train {source.folder} on others")
 
 
 def _config(source: Source) -> dict[str, Any]:

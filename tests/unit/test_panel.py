@@ -13,7 +13,13 @@ from inference.experts.huggingface.source import CheckpointError
 from inference.experts.speech_head import WEIGHTS as SPEECH
 from inference.experts.text import WEIGHTS as TEXT
 from inference.labels import MODALITIES, Modality
-from inference.panel import Choice, MissingWeightsError, UnknownProfileError, load_experts
+from inference.panel import (
+    Choice,
+    MissingWeightsError,
+    UnknownProfileError,
+    load_expert,
+    load_experts,
+)
 from streams.cli._manifest import ManifestOptions
 from streams.cli._scoring import expert_choice
 from streams.cli.doctor import _ask, _models
@@ -79,11 +85,18 @@ def test_weights_without_commercial_use_are_for_research_alone(
     default: Choice, research: Choice, tmp_path: Path
 ) -> None:
     folder = str(voices(tmp_path / "own", "CC BY-NC-SA 4.0"))
-    with pytest.raises(LicenceError, match=r"own: licence cc-by-nc-sa-4\.0 does not permit"):
+    with pytest.raises(LicenceError, match=r"own: CC BY-NC-SA 4\.0: no commercial use"):
         load_experts(replace(default, models={Modality.SPEECH: folder}))
     assert load_experts(
         replace(research, models={Modality.SPEECH: folder, Modality.FACE: "shipped"})
     )
+
+
+def test_weights_that_saw_own_recordings_count_as_their_owners(
+    default: Choice, tmp_path: Path
+) -> None:
+    folder = voices(tmp_path / "own", "Apache-2.0; as the added recordings allow")
+    assert load_expert(replace(default, models={Modality.SPEECH: str(folder)}), Modality.SPEECH)
 
 
 def test_a_folder_of_trained_words_may_be_chosen(default: Choice, tmp_path: Path) -> None:

@@ -13,62 +13,76 @@ from inference.experts.huggingface.source import CARD, SIDECAR
 
 RESEARCH: Final = "research"
 """The profile that allows weights without commercial use."""
-OWN: Final = "own"
-"""Weights that somebody trained on material of their own."""
 COMMERCIAL: Final = frozenset(
     {
         "afl-3.0", "apache-2.0", "bsd", "bsd-2-clause", "bsd-3-clause", "cc-by-2.0", "cc-by-2.5",
-        "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc0-1.0", "isc", "mit", OWN,
-        "pddl", "unlicense", "zlib",
+        "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc0-1.0", "isc", "mit", "pddl",
+        "unlicense", "zlib",
     }
 )  # fmt: skip
 """Licences that permit commercial use without asking, in the hub's spelling."""
-_NON_COMMERCIAL: Final = re.compile(r"(^|-)(nc|non-?commercial|research|academic)(-|$)")
+_NON_COMMERCIAL: Final = re.compile(r"\b(nc|non-?commercial|research|academic)\b")
 
 
 class LicenceError(AffectstreamError):
     """Weights that this profile may not load."""
 
 
-def admit(
-    what: str, licence: str, profile: str, *, advice: str, permitted: bool | None = None
-) -> None:
-    """Refuse weights whose licence does not permit commercial use, unless for research.
+def admit_trained(what: str, licence: str, profile: str) -> None:
+    """Refuse weights of `affectstream train` whose material forbids commercial use.
+
+    Whoever trained them knows their material, so that only a plain refusal counts.
 
     Args:
         what: names the weights in the error.
-        licence: as stated; empty where nobody states one.
+        licence: as their config states it, in any words.
         profile: of the settings.
-        advice: what to do where the terms do permit it.
-        permitted: what an operator who read the terms says; None leaves it to the licence.
 
     Raises:
-        LicenceError: the licence forbids commercial use, is unknown or missing.
+        LicenceError: it says so, and the profile is not for research.
     """
+    if profile != RESEARCH and forbids(licence):
+        raise LicenceError(
+            f"{what}: {licence}: no commercial use; train them on other material, or set profile "
+            f'= "{RESEARCH}"'
+        )
+
+
+def admit_checkpoint(what: str, folder: Path, sidecar: Sidecar, profile: str) -> None:
+    """Refuse weights of others unless they may be used commercially, or for research.
+
+    Args:
+        what: names the weights in the error.
+        folder: where they lie.
+        sidecar: what their operator says of the terms; else the model card in `folder`.
+        profile: of the settings.
+
+    Raises:
+        LicenceError: the licence forbids commercial use, is unknown or missing, and the
+            profile is not for research.
+    """
+    licence, permitted = sidecar.licence or stated(card(folder)), sidecar.commercial_use
     name = spelt(licence)
     if profile == RESEARCH or permitted or (permitted is None and name in COMMERCIAL):
         return
-    if permitted is False or _NON_COMMERCIAL.search(name):
+    if permitted is False or forbids(licence):
         reason = f"licence {name or 'unknown'} does not permit commercial use"
         remedy = "choose other weights"
     else:
         reason = f"licence {name!r} is none that we know" if name else "no licence is stated"
-        remedy = f"read the terms, and if they permit commercial use {advice}"
+        remedy = (
+            "read the terms, and if they permit commercial use write "
+            f'{{"licence": "…", "commercial_use": true}} into {folder / SIDECAR}'
+        )
     raise LicenceError(
         f"{what}: {reason}, and profile {profile!r} loads only what may be used commercially; "
         f'{remedy}, or set profile = "{RESEARCH}"'
     )
 
 
-def admit_checkpoint(what: str, folder: Path, sidecar: Sidecar, profile: str) -> None:
-    """`admit` what the sidecar says of its licence, or else the model card in `folder`."""
-    admit(
-        what,
-        sidecar.licence or stated(card(folder)),
-        profile,
-        advice=f'write {{"licence": "…", "commercial_use": true}} into {folder / SIDECAR}',
-        permitted=sidecar.commercial_use,
-    )
+def forbids(licence: str) -> bool:
+    """Whether a licence, by name or in words, rules commercial use out."""
+    return bool(_NON_COMMERCIAL.search(spelt(licence)))
 
 
 def spelt(licence: str) -> str:

@@ -10,7 +10,7 @@ from inference.experts.huggingface.encoder_head import (
     open_headed_text,
 )
 from inference.experts.huggingface.face import open_face_classifier
-from inference.experts.huggingface.licence import admit, admit_checkpoint
+from inference.experts.huggingface.licence import admit_checkpoint, admit_trained
 from inference.experts.huggingface.sidecar import Sidecar
 from inference.experts.huggingface.source import HEAD, CheckpointError, Source
 from inference.experts.huggingface.speech import open_speech_classifier
@@ -51,7 +51,7 @@ def _headed(
     if head.config.modality is not modality:
         raise CheckpointError(f"{source.name}: reads {head.config.modality}, not {modality}")
     encoder = encoder_of(head, models_dir)
-    admit(source.name, head.config.licence, profile, advice="train it again with --licence")
+    admit_trained(source.name, head.config.licence, profile)
     admit_checkpoint(encoder.name, encoder.folder, Sidecar.read(encoder.folder), profile)
     if modality is Modality.SPEECH:
         return open_headed_speech(head, encoder, threads)

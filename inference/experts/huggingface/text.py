@@ -1,13 +1,12 @@
 """Words read by a checkpoint, or by an encoder under a head of our own."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from inference.evidence import Absent, Cue, Evidence
 from inference.experts.huggingface.classifier import Classifier
@@ -15,7 +14,7 @@ from inference.experts.huggingface.licence import card
 from inference.experts.huggingface.network import open_preprocessor
 from inference.experts.huggingface.opinion import Reader
 from inference.experts.huggingface.sidecar import Sidecar
-from inference.experts.huggingface.source import CONFIG, Source
+from inference.experts.huggingface.source import Source
 from inference.experts.text import LOOK_BACK_NS, text_quality
 from inference.experts.text_features import clean
 from inference.experts.text_model import heard_share
@@ -124,9 +123,9 @@ def text_preparer(source: Source) -> Callable[[str], dict[str, Any]]:
 
 
 def _positions(source: Source) -> int:
-    """How many tokens the network has places for."""
-    config = json.loads((source.folder / CONFIG).read_bytes())
-    places = config.get("max_position_embeddings")
+    """How many tokens the network has places for. Raises CheckpointError."""
+    config = open_preprocessor(AutoConfig, source)
+    places = getattr(config, "max_position_embeddings", None)
     return MOST_TOKENS if places is None else int(places) - _UNUSED_POSITIONS
 
 
