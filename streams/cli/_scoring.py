@@ -44,7 +44,7 @@ def open_scorer(settings: Settings) -> Scorer:
 def expert_choice(settings: Settings) -> Choice:
     """Which experts the settings ask for."""
     return Choice(
-        profile=settings.profile,
+        profile=settings.profile.value,
         models_dir=settings.models_dir,
         threads=settings.torch_threads,
         models={

@@ -64,6 +64,9 @@ def test_a_profile_that_there_is_none_of_is_refused_by_name(default: Choice) -> 
 def test_weights_that_are_not_trained_yet_are_an_error_that_says_how(research: Choice) -> None:
     with pytest.raises(MissingWeightsError, match=r"affectstream train speech .*research/speech"):
         load_experts(research)
+    settings = Settings(profile="research", models_dir=research.models_dir)
+    with pytest.raises(MissingWeightsError, match="profile 'research': no speech weights"):
+        load_experts(expert_choice(settings))
     with pytest.raises(MissingWeightsError, match=r'affectstream train face .*face_model = "ship'):
         load_experts(replace(research, models={Modality.SPEECH: "shipped"}))
 
