@@ -21,6 +21,7 @@ from inference.experts.huggingface.sidecar import Sidecar
 from inference.experts.huggingface.source import CheckpointError, Source, hub_model, locate
 from inference.experts.jpeg import Picture
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
+from inference.scorer import Scorer
 from inference.training.audio_file import read_audio
 from inference.window import SECOND_NS, AudioSpan, CameraFrame, TextSpan, WindowInput
 from tests import checkpoints
@@ -377,6 +378,13 @@ def test_silence_noise_and_broken_samples_have_their_reasons(tmp_path: Path) -> 
         Absent(Modality.SPEECH, AbsenceReason.SILENCE),
         Absent(Modality.SPEECH, AbsenceReason.UNDECODABLE),
     ]
+
+
+def test_a_network_that_gives_no_numbers_fails_where_it_was_asked(tmp_path: Path) -> None:
+    folder = checkpoints.words_checkpoint(tmp_path / "w", ["joy", "anger"], [float("nan"), 0.0])
+    (score,) = Scorer([opened(Modality.TEXT, folder)]).score([said(SAID)], {}).scores
+    assert score.modalities[Modality.TEXT].reason is AbsenceReason.FAILED
+    assert score.emotions is None
 
 
 def test_different_words_get_different_answers_and_no_words_are_silence(tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ class Opinion:
     log_probs: Floats
     distress_log_odds: float | None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where the network gave no numbers, so that the window says `failed`."""
+        if not np.isfinite(self.log_probs).all():
+            raise ValueError(f"log-probabilities that are not finite: {self.log_probs}")
+
     def drawn_to_prior(self, share: float) -> Self:
         """The same with `share`, in [0, 1], of its log-odds: at 0 it says nothing."""
         odds = self.distress_log_odds
