@@ -4,21 +4,14 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from inference.errors import AffectstreamError
 from inference.evidence import Absent, Cue, Evidence, Expert, Quality
 from inference.experts import own_voice
-from inference.experts.face import FaceExpert
 from inference.experts.own_voice import Comparison
-from inference.experts.read_once import ReadOnce
-from inference.experts.speech import SpeechExpert
-from inference.experts.text import TextExpert
-from inference.experts.voice_encoders import Device
 from inference.fusion.artefact import UNCALIBRATED, Fusers
 from inference.fusion.decision import arousal, decide, nothing_to_decide, valence
 from inference.fusion.fuser import Fused
@@ -41,10 +34,6 @@ StateKey = tuple[str, str, str, str]
 """(tenant, run, conversation, participant)."""
 Finding = Evidence | Absent
 _log = logging.getLogger(__name__)
-
-
-class UnknownProfileError(AffectstreamError):
-    """A profile for which no weights are here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,45 +70,6 @@ class Scorer:
         self._keep_quotes = keep_quotes
         self._on_failure = on_failure
         self._config = config
-
-    @classmethod
-    def load_default(
-        cls,
-        profile: str,
-        *,
-        models_dir: Path,
-        threads: int,
-        keep_quotes: bool,
-        config_digest: str,
-        fusers: Fusers,
-        device: Device = "cpu",
-    ) -> Self:
-        """Load the shipped experts; takes seconds.
-
-        Args:
-            profile: `default`. Weights of `research` are not shipped.
-            models_dir: where optional third-party weights lie.
-            threads: of each model; equal scores are promised for equal numbers only.
-            keep_quotes: see the class.
-            config_digest: see the class.
-            fusers: see the class.
-            device: of the voice encoder.
-
-        Raises:
-            UnknownProfileError: no weights for this profile are here.
-            AffectstreamError: weights are missing or damaged.
-        """
-        if profile != "default":
-            raise UnknownProfileError(
-                f"profile {profile!r}: only the weights of `default` are shipped. Weights whose "
-                "data forbids commercial use must be trained on your own machine"
-            )
-        experts: list[Expert] = [
-            ReadOnce(SpeechExpert.load(threads, device=device)),
-            TextExpert.load(),
-            FaceExpert.load(models_dir),
-        ]
-        return cls(experts, fusers=fusers, keep_quotes=keep_quotes, config=config_digest)
 
     @property
     def look_back_ns(self) -> Mapping[Modality, int]:

@@ -76,7 +76,7 @@ class TextExpert:
             labels=EMOTIONS,
             log_probs=reading.log_probs,
             distress_log_odds=reading.distress_log_odds,
-            quality=_quality(window, readable),
+            quality=text_quality(window, readable),
             cues=self._cues(reading, tokens, owners),
         )
 
@@ -89,7 +89,7 @@ class TextExpert:
             labels=EMOTIONS,
             log_probs=np.full(len(EMOTIONS), -np.log(len(EMOTIONS))),
             distress_log_odds=None,
-            quality=_quality(window, said),
+            quality=text_quality(window, said),
             cues=(Cue(modality=Modality.TEXT, cue=reason, kind=reason),),
         )
 
@@ -159,7 +159,13 @@ def _phrases(shares: np.ndarray, owners: Sequence[TextSpan]) -> list[tuple[int, 
     return sorted(runs, key=lambda run: (-shares[run[0] : run[1]].sum(), run))
 
 
-def _quality(window: WindowInput, spans: Sequence[TextSpan]) -> Quality:
+def text_quality(window: WindowInput, spans: Sequence[TextSpan]) -> Quality:
+    """How much of the window the words cover, how recent they are, how sure the recogniser was.
+
+    Args:
+        window: that is scored.
+        spans: words that are read, at least one, of the window or its look-back.
+    """
     length = window.end_ns - window.start_ns
     covered = sum(
         max(0, min(span.end_ns, window.end_ns) - max(span.start_ns, window.start_ns))

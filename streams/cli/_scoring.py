@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from inference.experts.threads import limit_threads
 from inference.fusion.artefact import Fusers
 from inference.fusion.prior import DeploymentPrior
+from inference.labels import Modality
+from inference.panel import Choice, load_experts
 from inference.scorer import Scorer
 from storage.cache import Cache
 from storage.results import ResultStore
@@ -28,20 +30,32 @@ from streams.worker.service import Worker, WorkerOptions, grid, timing
 
 
 def open_scorer(settings: Settings) -> Scorer:
-    """Load the experts of the profile and limit their threads; takes seconds."""
+    """Load the experts of the profile and of the chosen models; takes seconds."""
     limit_threads(settings.torch_threads)
-    return Scorer.load_default(
-        settings.profile,
-        models_dir=settings.models_dir,
-        threads=settings.torch_threads,
+    return Scorer(
+        load_experts(expert_choice(settings)),
         keep_quotes=settings.keep_transcripts,
-        config_digest=settings.scoring_digest,
+        config=settings.scoring_digest,
         fusers=Fusers.shipped(
             settings.fusion,
             settings.tenant_fusion,
             DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
         ),
+    )
+
+
+def expert_choice(settings: Settings) -> Choice:
+    """Which experts the settings ask for."""
+    return Choice(
+        profile=settings.profile.value,
+        models_dir=settings.models_dir,
+        threads=settings.torch_threads,
         device=settings.device,
+        models={
+            Modality.SPEECH: settings.speech_model,
+            Modality.TEXT: settings.text_model,
+            Modality.FACE: settings.face_model,
+        },
     )
 
 
