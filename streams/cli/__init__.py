@@ -45,6 +45,7 @@ COMMANDS: Final = (
     (app, "streams.cli.dashboard:dashboard", "dashboard"),
     (train, "streams.cli.train_speech:speech", "speech"),
     (train, "streams.cli.train_text:text", "text"),
+    (train, "streams.cli.train_face:face", "face"),
     (train, "streams.cli.train_calibration:calibration", "calibration"),
     (evaluate, "streams.cli.evaluate_speech:speech", "speech"),
     (evaluate, "streams.cli.evaluate_text:text", "text"),

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from inference.evidence import Absent, Evidence
 from inference.experts import face_rule
-from inference.experts.blendshapes import NAMES, SIDE_PX, crop_transform
+from inference.experts.blendshapes import NAMES, SIDE_PX
 from inference.experts.face import MOST_FRAMES, FaceExpert, spread
-from inference.experts.face_detector import Face
+from inference.experts.face_crop import crop_transform
 from inference.experts.jpeg import decode
 from inference.labels import AbsenceReason, Emotion, Modality, Role
 from inference.third_party import FACE_LANDMARKER
@@ -149,9 +149,9 @@ def test_in_the_crop_the_eyes_are_level_and_the_face_is_in_the_middle(
     centre = np.array([200.0, 150.0])
     across = side / 5 * np.array([np.cos(roll), np.sin(roll)])
     box = (*(centre - side / 2).tolist(), side, side)
-    face = Face(box=box, eyes=np.array([centre - across, centre + across]), confidence=1.0)
-    transform = crop_transform(face)
-    right, left = face.eyes @ transform[:, :2].T + transform[:, 2]
+    eyes = np.array([centre - across, centre + across])
+    transform = crop_transform(box, eyes, SIDE_PX, 1.5)
+    right, left = eyes @ transform[:, :2].T + transform[:, 2]
     assert right[1] == pytest.approx(left[1], abs=1e-6)
     assert right[0] < left[0]
     assert transform[:, :2] @ centre + transform[:, 2] == pytest.approx([SIDE_PX / 2] * 2)

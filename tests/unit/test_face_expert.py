@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from inference.evidence import Absent, Evidence
-from inference.experts.blendshapes import POINTS, Blendshapes, crop_transform
+from inference.experts.blendshapes import BOX_SCALE, POINTS, SIDE_PX, Blendshapes
 from inference.experts.face import SMALLEST_PX, FaceExpert
+from inference.experts.face_crop import crop_transform
 from inference.experts.face_detector import Face, FaceDetector
 from inference.experts.jpeg import Picture
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
@@ -161,7 +162,8 @@ def test_a_smiling_face_is_joy_with_a_small_weight_and_no_word_on_distress(
 
 def test_a_crop_without_a_face_has_no_blendshapes(models_dir: Path) -> None:
     picture = np.full((200, 200, 3), 90, dtype=np.uint8)
-    face = Face((50, 50, 100, 100), np.array([[80.0, 90.0], [120.0, 90.0]]), 0.9)
+    eyes, nose = np.array([[80.0, 90.0], [120.0, 90.0]]), np.array([100.0, 110.0])
+    face = Face((50, 50, 100, 100), eyes, nose, 0.9)
     assert Blendshapes.load(models_dir / FACE_LANDMARKER.name).read(picture, face) is None
 
 
@@ -171,6 +173,9 @@ def test_opencv_gives_the_numbers_of_the_graphs_own_runtime(models_dir: Path) ->
     graphs = Blendshapes.load(folder)
     (picture,) = _pictures("single_face.mp4", most=1)
     face = FaceDetector.load().detect(picture)[0]
+    to_crop = crop_transform(face.box, face.eyes, SIDE_PX, BOX_SCALE)
+    first, presence = graphs.look(picture, to_crop)
+    assert presence > 0.9
     points, moved = graphs.landmarks(picture, face), graphs.read(picture, face)
     assert points is not None
     assert moved is not None
@@ -182,11 +187,10 @@ def test_opencv_gives_the_numbers_of_the_graphs_own_runtime(models_dir: Path) ->
         interpreter.invoke()
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
-    to_crop = crop_transform(face)
     crop = cv2.cvtColor(cv2.warpAffine(picture, to_crop, (256, 256)), cv2.COLOR_BGR2RGB)
     given = (crop[None] / 255).astype(np.float32)
     expected = run("face_landmarks_detector.tflite", given).reshape(478, 3)[:, :2]
-    in_crop = points @ to_crop[:, :2].T + to_crop[:, 2]
+    in_crop = first @ to_crop[:, :2].T + to_crop[:, 2]
     assert in_crop == pytest.approx(expected, abs=1e-3)
     chosen = points[None, POINTS, :].astype(np.float32)
     assert list(moved.values()) == pytest.approx(
