@@ -20,6 +20,7 @@ from inference.experts.jpeg import decode
 from inference.labels import AbsenceReason, Emotion, Modality, Role
 from inference.third_party import FACE_LANDMARKER
 from inference.window import SECOND_NS, CameraFrame, TextSpan, WindowInput
+from tests.face_net import save_net
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AFFECTSTREAM_SHARED", ROOT.parent / "shared"))
@@ -65,10 +66,12 @@ def windows() -> list[WindowInput]:
     ]
 
 
-@pytest.fixture(scope="module", params=["detector alone", "with blendshapes"])
+@pytest.fixture(scope="module", params=["detector alone", "with blendshapes", "with the net"])
 def expert(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FaceExpert:
     if request.param == "detector alone":
         return FaceExpert.load(None)
+    if request.param == "with the net":
+        return FaceExpert.load(None, save_net(tmp_path_factory.mktemp("net")))
     models = tmp_path_factory.mktemp("models")
     (models / FACE_LANDMARKER.name).mkdir()
     for name in FACE_LANDMARKER.files:
@@ -88,6 +91,7 @@ def _same(one: Evidence | Absent, other: Evidence | Absent) -> bool:
         return one == other
     return (
         np.array_equal(one.log_probs, other.log_probs)
+        and one.distress_log_odds == other.distress_log_odds
         and one.quality == other.quality
         and one.cues == other.cues
     )

@@ -7,9 +7,9 @@ import pytest
 
 from inference.evaluation.face import evaluate_face, read_faces
 from inference.experts.blendshapes import Blendshapes
-from inference.experts.face_cnn import FaceCnn, FaceCnnConfig, FaceNet
-from inference.labels import DISTRESS, NOT_DISTRESS
+from inference.experts.face_cnn import FaceCnn, FaceNet
 from inference.training.ferplus import EXPRESSIONS, NoFacesError, VotedTiles
+from tests.face_net import WIDTHS, config
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AFFECTSTREAM_SHARED", ROOT.parent / "shared"))
@@ -60,34 +60,18 @@ class Lookup(FaceCnn):
         return np.log(probs)
 
 
-def _net() -> FaceCnn:
-    weights = [float(label in DISTRESS) - float(label in NOT_DISTRESS) for label in EXPRESSIONS]
-    return Lookup(
-        FaceNet((4, 4, 4, 4), len(EXPRESSIONS)),
-        FaceCnnConfig(
-            name="lookup",
-            version=1,
-            labels=EXPRESSIONS,
-            widths=(4, 4, 4, 4),
-            temperature=1.0,
-            emotion_temperature=1.0,
-            log_prior=(-np.log(8),) * 8,
-            distress_weights=tuple(weights),
-            distress_bias=0.0,
-            data="none",
-            licence="none",
-            training={},
-        ),
-    )
-
-
 def test_the_net_is_judged_over_eight_labels_and_on_its_say_in_distress() -> None:
     truth = np.arange(16) % 8
     votes = np.pad(9 * np.eye(8, dtype=np.int64)[truth], ((0, 0), (0, 2)))
     tiles = np.zeros((16, 48, 48), dtype=np.uint8)
     tiles[:, 0, 0] = truth
     tiles[0, 0, 0] = EXPRESSIONS.index("neutral")  # one of two angry faces is called so
-    report = evaluate_face(VotedTiles(tiles, votes), None, _net(), {"net": "lookup"})
+    report = evaluate_face(
+        VotedTiles(tiles, votes),
+        None,
+        Lookup(FaceNet(WIDTHS, len(EXPRESSIONS)), config()),
+        {"net": "lookup"},
+    )
     assert report.n == 16
     assert report.metrics["accuracy"] == pytest.approx(15 / 16)
     assert report.metrics["uar"] == pytest.approx(15 / 16)

@@ -8,15 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.evidence import Absent, Evidence
+from inference.evidence import Absent, Evidence, Quality
 from inference.experts.blendshapes import BOX_SCALE, POINTS, SIDE_PX, Blendshapes
 from inference.experts.face import SMALLEST_PX, FaceExpert
-from inference.experts.face_crop import crop_transform
+from inference.experts.face_cnn import FaceCnn
+from inference.experts.face_crop import crop_transform, grey_crop
 from inference.experts.face_detector import Face, FaceDetector
-from inference.experts.jpeg import Picture
+from inference.experts.jpeg import Picture, decode
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
 from inference.third_party import FACE_LANDMARKER, BundleError
 from inference.window import SECOND_NS, CameraFrame, WindowInput
+from tests.face_net import save_net
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AFFECTSTREAM_SHARED", ROOT.parent / "shared"))
@@ -196,6 +198,72 @@ def test_opencv_gives_the_numbers_of_the_graphs_own_runtime(models_dir: Path) ->
     assert list(moved.values()) == pytest.approx(
         run("face_blendshapes.tflite", chosen).ravel().tolist(), abs=1e-5
     )
+
+
+def test_the_net_reads_in_place_of_the_rule_and_has_a_say_in_distress(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    expert = FaceExpert.load(models_dir, cnn=save_net(tmp_path))
+    net = FaceCnn.load(tmp_path)
+    pictures = _pictures("single_face.mp4")
+    answer = _only(expert, _jpegs(pictures))
+    assert isinstance(answer, Evidence)
+    assert answer.labels == EMOTIONS
+    assert np.exp(answer.log_probs).sum() == pytest.approx(1.0)
+    assert answer.distress_log_odds is not None
+    assert answer.weight_limit == 1.5
+    assert expert.version == f"face-yunet-2023mar+{net.version}"
+    assert answer.quality == _quality_of(FaceExpert.load(None), _jpegs(pictures))
+
+
+def test_the_net_says_the_mean_of_what_it_says_of_each_frame_and_shows_the_strongest(
+    tmp_path: Path,
+) -> None:
+    expert, net = FaceExpert.load(None, save_net(tmp_path, seed=5)), FaceCnn.load(tmp_path)
+    jpegs = _jpegs(_pictures("several_faces_audio_10s.mp4", every=1, most=3))
+    crops = []
+    for jpeg in jpegs:
+        picture = decode(jpeg)
+        assert picture is not None
+        crops.append(grey_crop(picture, FaceDetector.load().detect(picture)[0]))
+    each = net.log_probs(np.stack(crops))
+    mean = each.mean(axis=0) - np.logaddexp.reduce(each.mean(axis=0))
+    answer = _only(expert, jpegs)
+    assert isinstance(answer, Evidence)
+    assert answer.log_probs == pytest.approx(net.emotions(mean), abs=1e-9)
+    assert answer.distress_log_odds == pytest.approx(net.distress_log_odds(mean), abs=1e-9)
+    shown = int(answer.log_probs.argmax())
+    if EMOTIONS[shown] is Emotion.NEUTRAL:
+        assert answer.cues == ()
+    else:
+        (cue,) = answer.cues
+        strongest = int(net.emotions(each)[:, shown].argmax())
+        assert EMOTIONS[shown] in cue.cue
+        assert cue.at_ns == _window(jpegs).frames[strongest].captured_ns
+
+
+def test_a_face_that_is_too_small_is_not_read_by_the_net_either(tmp_path: Path) -> None:
+    expert = FaceExpert.load(None, save_net(tmp_path))
+    pictures = _pictures("single_face.mp4", most=2)
+    small = [cv2.resize(one, None, fx=0.22, fy=0.22).astype(np.uint8) for one in pictures]
+    assert _only(expert, _jpegs(small)) == Absent(Modality.FACE, AbsenceReason.POOR_QUALITY)
+
+
+def test_a_blurred_face_has_a_lower_level(
+    expert: FaceExpert,
+) -> None:
+    pictures = _pictures("single_face.mp4", most=2)
+    blurred = [cv2.GaussianBlur(one, (0, 0), 6.0).astype(np.uint8) for one in pictures]
+    clear, dull = (_quality_of(expert, _jpegs(each)) for each in (pictures, blurred))
+    assert clear.level is not None
+    assert dull.level is not None
+    assert dull.level < 0.6 < clear.level
+
+
+def _quality_of(expert: FaceExpert, jpegs: Sequence[bytes]) -> Quality:
+    answer = _only(expert, jpegs)
+    assert isinstance(answer, Evidence)
+    return answer.quality
 
 
 def test_changed_optional_weights_are_an_error_and_missing_ones_are_not(tmp_path: Path) -> None:
