@@ -26,6 +26,7 @@ MARGIN_PX: Final = SIDE_PX
 """Of repeated edge around a tile, which is all face: the landmark graph wants some room."""
 RULED: Final = (Emotion.JOY, Emotion.SURPRISE)
 RULE_READ: Final = "faces that the rule could read"
+RULE: Final = "rule"
 NET: Final = "net"
 
 Names = NDArray[np.str_]
@@ -59,30 +60,19 @@ def evaluate_face(
         blendshapes: the optional graphs of the rule.
         cnn: the research net.
         versions: of what reads, for the report.
-        on_face: called after each face.
+        on_face: called after each face of each reader.
     """
     truth = np.array(EXPRESSIONS)[faces.majorities]
     metrics: Metrics = {}
     groups: dict[str, Metrics] = {}
-    scores = np.full((len(faces), len(EMOTIONS)), -np.log(len(EMOTIONS)))
-    read = np.zeros(len(faces), dtype=np.bool_)
-    said = np.empty((len(faces), len(EXPRESSIONS)))
-    for number, tile in enumerate(faces.tiles):
-        if blendshapes is not None:
-            moved = blendshapes.read(_with_margin(tile), TILE_FACE)
-            if moved is not None:
-                read[number] = True
-                scores[number] = face_rule.log_probs(moved)
-        if cnn is not None:
-            said[number] = cnn.log_probs(tile[None])[0]
-        on_face()
     if blendshapes is not None:
-        ruled, by_label = _of_rule(truth, scores, read)
-        metrics |= ruled
-        groups |= by_label
+        scores, read = _ruled(faces, blendshapes, on_face)
+        metrics |= _rule_figures(truth, scores, read)
+        groups |= _rule_groups(truth, scores, read)
     if cnn is not None:
+        said = _said(faces, cnn, on_face)
         metrics |= figures(truth, said, EXPRESSIONS, distress_log_odds=cnn.distress_log_odds(said))
-        groups |= _of_net(truth, said, cnn)
+        groups |= _net_groups(truth, said, cnn)
     return EvaluationReport(
         task="face",
         n=len(faces),
@@ -92,36 +82,59 @@ def evaluate_face(
     )
 
 
-def _of_rule(
-    truth: Names, scores: Floats, read: NDArray[np.bool_]
-) -> tuple[Metrics, dict[str, Metrics]]:
-    """Figures of the rule on all faces, then by what was read and by label."""
+def _ruled(
+    faces: VotedTiles, blendshapes: Blendshapes, on_face: Callable[[], None]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """(n, 7) log-probabilities of the rule, and which faces it could read."""
+    scores = np.full((len(faces), len(EMOTIONS)), -np.log(len(EMOTIONS)))
+    read = np.zeros(len(faces), dtype=np.bool_)
+    for number, tile in enumerate(faces.tiles):
+        moved = blendshapes.read(_with_margin(tile), TILE_FACE)
+        if moved is not None:
+            read[number] = True
+            scores[number] = face_rule.log_probs(moved)
+        on_face()
+    return scores, read
+
+
+def _said(faces: VotedTiles, cnn: FaceCnn, on_face: Callable[[], None]) -> Floats:
+    """(n, 8) log-probabilities of the net."""
+    said = []
+    for tile in faces.tiles:
+        said.append(cnn.log_probs(tile[None])[0])
+        on_face()
+    return np.array(said)
+
+
+def _rule_figures(truth: Names, scores: Floats, read: NDArray[np.bool_]) -> Metrics:
     aucs = _aucs(truth, scores)
-    found = {**{f"{label}_auc": aucs[label] for label in RULED}, "read_share": float(read.mean())}
-    groups = {label.value: {"auc": auc} for label, auc in aucs.items()}
-    if not read.any():
-        return found, groups
-    of_read = _aucs(truth[read], scores[read])
-    shown = {f"{label}_auc": of_read[label] for label in RULED if label in of_read}
-    return found, {RULE_READ: {COUNT: float(read.sum()), **shown}, **groups}
+    ruled = {f"{label}_auc": aucs[label] for label in RULED if label in aucs}
+    return {**ruled, "read_share": float(read.mean())}
 
 
-def _of_net(truth: Names, said: Floats, cnn: FaceCnn) -> dict[str, Metrics]:
-    """Recall of each label, and what the figures are over the vocabulary alone, each as likely."""
+def _rule_groups(truth: Names, scores: Floats, read: NDArray[np.bool_]) -> dict[str, Metrics]:
+    """Of the faces that it could read, then of all by label."""
+    of_read = _rule_figures(truth[read], scores[read], read[read]) if read.any() else {}
+    return {
+        RULE_READ: {COUNT: float(read.sum()), **of_read},
+        **{f"{RULE}, {label}": {"auc": auc} for label, auc in _aucs(truth, scores).items()},
+    }
+
+
+def _net_groups(truth: Names, said: Floats, cnn: FaceCnn) -> dict[str, Metrics]:
+    """Over the vocabulary alone, each label as likely; then the recall of each of the eight."""
     called = np.array(EXPRESSIONS)[said.argmax(axis=1)]
     known = np.isin(truth, list(EMOTIONS))
     even = figures(truth[known], cnn.emotions(said[known]), tuple(map(str, EMOTIONS)))
-    return {
-        f"{NET}, seven labels, each as likely": {COUNT: float(known.sum()), **even},
-        **{
-            f"{NET}, {label}": {
-                COUNT: float((truth == label).sum()),
-                "recall": float((called[truth == label] == label).mean()),
-            }
-            for label in EXPRESSIONS
-            if (truth == label).any()
-        },
+    recalls = {
+        f"{NET}, {label}": {
+            COUNT: float((truth == label).sum()),
+            "recall": float((called[truth == label] == label).mean()),
+        }
+        for label in EXPRESSIONS
+        if (truth == label).any()
     }
+    return {f"{NET}, seven labels, each as likely": {COUNT: float(known.sum()), **even}, **recalls}
 
 
 def _aucs(truth: Names, scores: Floats) -> dict[Emotion, float]:

@@ -4,29 +4,26 @@ import hashlib
 import platform
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from inference.calibration.temperature import fit_temperature
 from inference.errors import AffectstreamError
 from inference.experts.face_cnn import (
     FaceCnn,
     FaceCnnConfig,
     FaceNet,
-    mirrored_logits,
     standardised,
 )
-from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS
 from inference.training.face_augment import covered, filmed_again
+from inference.training.face_calibration import calibrated, check
 from inference.training.ferplus import EXPRESSIONS, VotedTiles
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
@@ -34,6 +31,8 @@ HELD_OUT_SHARE: Final = 0.1
 """Of the training split: no step sees it, and the calibration is fitted on it."""
 RARE_POWER: Final = 0.25
 """A label that is k times as rare weighs k to this power as much in the loss."""
+LEAST_MASS: Final = 1.0
+"""Faces that a label is taken to have at least: one that never occurs has a finite weight."""
 PEAK_RATE: Final = 0.1
 WARM_SHARE: Final = 0.15
 """Of the steps in which the learning rate rises; then it falls to zero as a cosine."""
@@ -48,10 +47,6 @@ Floats = NDArray[np.float64]
 
 class CheckpointError(AffectstreamError):
     """An interrupted training that cannot be gone on with."""
-
-
-class TooFewFacesError(AffectstreamError):
-    """Held-out faces on which nothing can be calibrated."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,21 +98,11 @@ def train_face(
     """
     out.mkdir(parents=True, exist_ok=True)
     parts = split(faces, plan.seed)
-    _check(parts.held_out)
+    check(parts.held_out)
     net = _train(parts.learnt, out / CHECKPOINT_FILE, plan, on_step)
-    cnn = calibrated(net, parts, plan)
-    cnn.save(out)
+    calibrated(_uncalibrated(net, parts, plan), parts.held_out).save(out)
     (out / CHECKPOINT_FILE).unlink()
     return FaceCnn.load(out)
-
-
-def _check(held_out: VotedTiles) -> None:
-    names = set(np.array(EXPRESSIONS)[held_out.majorities[held_out.majorities >= 0]].tolist())
-    if not names & DISTRESS or not names & NOT_DISTRESS:
-        raise TooFewFacesError(
-            f"the {len(held_out)} faces held out for calibration show {sorted(names)}: distress "
-            "needs faces with it and without it; give the whole training split"
-        )
 
 
 def _train(
@@ -159,7 +144,7 @@ def _train(
 def rare_weights(shares: Floats) -> Floats:
     """(labels,) weight of each in the loss; one on average over the faces."""
     mass = shares.sum(axis=0)
-    weights = np.maximum(mass, 1.0) ** -RARE_POWER
+    weights = np.maximum(mass, LEAST_MASS) ** -RARE_POWER
     even: Floats = weights * mass.sum() / (weights * mass).sum()
     return even
 
@@ -172,10 +157,10 @@ def rate(done: int, steps: int) -> float:
     return float((1 + np.cos(np.pi * (done - warm) / (steps - warm))) / 2)
 
 
-def calibrated(net: FaceNet, parts: Split, plan: Plan) -> FaceCnn:
-    """`net` with temperatures and a head for distress, fitted on the faces held out."""
+def _uncalibrated(net: FaceNet, parts: Split, plan: Plan) -> FaceCnn:
+    """`net` with what it rests on."""
     mass = parts.learnt.shares.sum(axis=0) * rare_weights(parts.learnt.shares)
-    bare = FaceCnn(
+    return FaceCnn(
         net,
         FaceCnnConfig(
             name="face-cnn-ferplus",
@@ -184,7 +169,7 @@ def calibrated(net: FaceNet, parts: Split, plan: Plan) -> FaceCnn:
             widths=plan.widths,
             temperature=1.0,
             emotion_temperature=1.0,
-            log_prior=tuple(np.log(np.maximum(mass, 1e-9) / mass.sum()).tolist()),
+            log_prior=tuple(np.log(np.maximum(mass, LEAST_MASS) / mass.sum()).tolist()),
             distress_weights=(0.0,) * len(EXPRESSIONS),
             distress_bias=0.0,
             data="FER+ (Barsoum et al. 2016), the training split; images from FER2013",
@@ -202,30 +187,6 @@ def calibrated(net: FaceNet, parts: Split, plan: Plan) -> FaceCnn:
             },
         ),
     )
-    clear = parts.held_out.of(parts.held_out.majorities >= 0)
-    truth, logits = clear.majorities, mirrored_logits(net, clear.tiles)
-    shared = _with(bare, temperature=fit_temperature(logits, truth, class_balanced=False))
-    log_probs = shared.log_probs(clear.tiles)
-    known = truth < len(EMOTIONS)
-    temperature = fit_temperature(shared.emotions(log_probs[known]), truth[known])
-    return _with(shared, emotion_temperature=temperature, **_distress(log_probs, truth))
-
-
-def _distress(log_probs: Floats, truth: NDArray[np.integer]) -> dict[str, Any]:
-    """Weights of the labels' log-probabilities: both sides weigh the same, surprise is neither."""
-    names = np.array(EXPRESSIONS)[truth]
-    judged = np.isin(names, [*DISTRESS, *NOT_DISTRESS])
-    head = LogisticRegression(class_weight="balanced", max_iter=1_000).fit(
-        log_probs[judged], np.isin(names[judged], list(DISTRESS))
-    )
-    return {
-        "distress_weights": tuple(head.coef_[0].tolist()),
-        "distress_bias": float(head.intercept_[0]),
-    }
-
-
-def _with(cnn: FaceCnn, **fitted: Any) -> FaceCnn:
-    return replace(cnn, config=msgspec.structs.replace(cnn.config, **fitted))
 
 
 def _loss(logits: Tensor, shares: Tensor) -> Tensor:

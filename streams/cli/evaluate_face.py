@@ -61,6 +61,6 @@ def face(
     faces = read_faces(data)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("looking", total=len(faces))
+        task = bar.add_task("looking", total=len(faces) * len(versions))
         report = evaluate_face(faces, blendshapes, net, versions, lambda: bar.advance(task))
     show(report, own, json=json)

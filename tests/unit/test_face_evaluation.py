@@ -98,4 +98,4 @@ def test_the_rule_finds_joy_and_surprise_among_strangers() -> None:
     assert report.metrics["read_share"] > 0.9
     assert report.metrics["joy_auc"] > 0.88
     assert report.metrics["surprise_auc"] > 0.85
-    assert report.by.group["anger"]["auc"] < 0.65, "then the card understates it"
+    assert report.by.group["rule, anger"]["auc"] < 0.65, "then the card understates it"

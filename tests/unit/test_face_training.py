@@ -14,13 +14,13 @@ from inference.training.face import (
     CHECKPOINT_FILE,
     CheckpointError,
     Plan,
-    TooFewFacesError,
     rare_weights,
     rate,
     split,
     train_face,
 )
 from inference.training.face_augment import covered, filmed_again
+from inference.training.face_calibration import TooFewFacesError
 from inference.training.face_card import CARD_FILE
 from inference.training.ferplus import EXPRESSIONS, NoFacesError, VotedTiles, read_tiles
 from streams.cli.train_face import face
@@ -238,3 +238,19 @@ def test_weights_that_cannot_be_read_are_an_error(trained: FaceCnn, tmp_path: Pa
     config.write_text(config.read_text().replace('"anger"', '"rage"', 1))
     with pytest.raises(FaceCnnError, match="rage"):
         FaceCnn.load(tmp_path)
+
+
+def test_a_net_that_says_its_prior_says_nothing(trained: FaceCnn) -> None:
+    prior = np.array(trained.config.log_prior)
+    assert np.exp(prior).sum() == pytest.approx(1.0)
+    assert trained.emotions(prior) == pytest.approx(np.full(7, -np.log(7)))
+
+
+def test_a_crop_and_its_mirror_image_are_read_the_same_and_each_by_itself(
+    faces: VotedTiles, trained: FaceCnn
+) -> None:
+    crops = faces.tiles[:5]
+    read = trained.log_probs(crops)
+    assert np.exp(read).sum(axis=1) == pytest.approx(np.ones(5))
+    assert trained.log_probs(np.ascontiguousarray(crops[:, :, ::-1])) == pytest.approx(read)
+    assert trained.log_probs(crops[2:3])[0] == pytest.approx(read[2], abs=1e-5)
