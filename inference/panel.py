@@ -101,9 +101,7 @@ def load_expert(choice: Choice, modality: Modality) -> Expert:
         return ReadOnce(SpeechExpert.load(choice.threads, folder, choice.device))
     if modality is Modality.TEXT:
         return TextExpert.load(folder)
-    if folder is not None:
-        raise MissingWeightsError(f"{folder}: this version reads no face weights but its own")
-    return FaceExpert.load(choice.models_dir)
+    return FaceExpert.load(choice.models_dir, folder)
 
 
 def _source(choice: Choice, modality: Modality) -> Source | None:

@@ -83,3 +83,10 @@ def write_pictures(
                 output.mux(sound.encode(heard))
             output.mux(sound.encode(None))
     return path
+
+
+def first_picture(path: Path) -> np.ndarray:
+    """(height, width, 3) the first picture of a video, or a still one, in blue, green, red."""
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        return frame.to_ndarray(format="bgr24").astype(np.uint8)

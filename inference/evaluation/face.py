@@ -1,167 +1,159 @@
-"""Report the face rule on FER+: nothing of it was or may be fitted there.
+"""Report the readers of faces on FER+: nothing of the fixed rule was or may be fitted there.
 
 Barsoum et al., Training Deep Networks for Facial Expression Recognition with Crowd-Sourced
 Label Distribution, ICMI 2016: ten votes on each 48x48 grey face.
 """
 
-import csv
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import AffectstreamError
+from inference.evaluation.figures import figures
 from inference.evaluation.metrics import roc_auc
-from inference.evaluation.report import Breakdown, EvaluationReport
+from inference.evaluation.report import COUNT, Breakdown, EvaluationReport, Metrics
 from inference.experts import face_rule
 from inference.experts.blendshapes import Blendshapes
+from inference.experts.face_cnn import FaceCnn
 from inference.experts.face_detector import Face
 from inference.experts.jpeg import Picture
-from inference.labels import Emotion
+from inference.labels import EMOTIONS, Emotion
+from inference.training.ferplus import EXPRESSIONS, SIDE_PX, VotedTiles, read_tiles
 
-SPLIT: Final = "Valid"
-SIDE_PX: Final = 48
-TILES_IN_ROW: Final = 50
-TILES: Final = TILES_IN_ROW * TILES_IN_ROW
-MARGIN_PX: Final = SIDE_PX // 2
+MARGIN_PX: Final = SIDE_PX
 """Of repeated edge around a tile, which is all face: the landmark graph wants some room."""
-VOTED: Final = {
-    "neutral": Emotion.NEUTRAL,
-    "happiness": Emotion.JOY,
-    "surprise": Emotion.SURPRISE,
-    "sadness": Emotion.SADNESS,
-    "anger": Emotion.ANGER,
-    "disgust": Emotion.DISGUST,
-    "fear": Emotion.FEAR,
-    "contempt": None,
-}
-"""Columns of labels.csv; contempt is outside the vocabulary and counts as none of it."""
-DROPPED: Final = ("unknown", "NF")
 RULED: Final = (Emotion.JOY, Emotion.SURPRISE)
+RULE_READ: Final = "faces that the rule could read"
+RULE: Final = "rule"
+NET: Final = "net"
+
+Names = NDArray[np.str_]
+Floats = NDArray[np.float64]
 
 
-class NoFacesError(AffectstreamError):
-    """A folder without the files of FER+."""
-
-
-@dataclass(frozen=True, slots=True)
-class VotedFace:
-    """A grey tile and what most voters called it.
-
-    Attributes:
-        picture: (96, 96, 3) the tile with a margin.
-        emotion: None for contempt.
-    """
-
-    picture: Picture
-    emotion: Emotion | None
-
-
-def read_faces(folder: Path) -> list[VotedFace]:
+def read_faces(folder: Path) -> VotedTiles:
     """Faces of the validation split with one clear majority for an expression.
 
     Raises:
         NoFacesError: `labels.csv` or a mosaic is missing or is not what it should be.
     """
-    try:
-        with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] == SPLIT]
-        voted = [(int(row["tile"]), _majority(row)) for row in rows]
-    except (OSError, KeyError, ValueError) as exc:
-        raise NoFacesError(
-            f"{folder}: no labels.csv of FER+ ({exc!r}); point --data at the folder that holds it "
-            f"and the mosaics {SPLIT}_00.png, {SPLIT}_01.png"
-        ) from exc
-    mosaics: dict[int, NDArray[np.uint8]] = {}
-    faces: list[VotedFace] = []
-    for number, majority in voted:
-        if majority is None:
-            continue
-        page, place = divmod(number, TILES)
-        if page not in mosaics:
-            mosaics[page] = _mosaic(folder / f"{SPLIT}_{page:02}.png")
-        row, column = divmod(place, TILES_IN_ROW)
-        top, left = row * SIDE_PX, column * SIDE_PX
-        tile = mosaics[page][top : top + SIDE_PX, left : left + SIDE_PX]
-        faces.append(VotedFace(_with_margin(tile), VOTED[majority]))
-    return faces
+    tiles = read_tiles(folder, "Valid")
+    return tiles.of(tiles.majorities >= 0)
 
 
 def evaluate_face(
-    faces: list[VotedFace],
-    blendshapes: Blendshapes,
-    version: str,
+    faces: VotedTiles,
+    blendshapes: Blendshapes | None,
+    cnn: FaceCnn | None,
+    versions: dict[str, str],
     on_face: Callable[[], None] = lambda: None,
 ) -> EvaluationReport:
-    """One-against-all AUC of each label; a face that was not read gets the prior.
+    """What the rule and the research net make of `faces`, each where it is given.
+
+    The rule has one-against-all AUCs; a face that it cannot read gets the prior. The net
+    has every figure over eight labels, its own choice counting, and the recall of each.
 
     Args:
         faces: from `read_faces`.
-        blendshapes: the optional graphs.
-        version: of the expert that uses them.
-        on_face: called after each face.
+        blendshapes: the optional graphs of the rule.
+        cnn: the research net.
+        versions: of what reads, for the report.
+        on_face: called after each face of each reader.
     """
-    side = float(SIDE_PX)
-    box = Face(
-        box=(MARGIN_PX, MARGIN_PX, side, side),
-        eyes=np.array([[1.3, 1.35], [1.7, 1.35]]) * side,  # level: tiles are upright
-        confidence=1.0,
-    )
-    scores = np.full((len(faces), len(face_rule.LABELS)), -np.log(len(face_rule.LABELS)))
-    read = np.zeros(len(faces), dtype=np.bool_)
-    for number, face in enumerate(faces):
-        coefficients = blendshapes.read(face.picture, box)
-        if coefficients is not None:
-            read[number] = True
-            scores[number] = face_rule.log_probs(coefficients)
-        on_face()
-    emotions = [face.emotion for face in faces]
-    aucs = _aucs(emotions, scores)
-    of_read = _aucs([emotions[number] for number in np.flatnonzero(read)], scores[read])
+    truth = np.array(EXPRESSIONS)[faces.majorities]
+    metrics: Metrics = {}
+    groups: dict[str, Metrics] = {}
+    if blendshapes is not None:
+        scores, read = _ruled(faces, blendshapes, on_face)
+        metrics |= _rule_figures(truth, scores, read)
+        groups |= _rule_groups(truth, scores, read)
+    if cnn is not None:
+        said = _said(faces, cnn, on_face)
+        metrics |= figures(truth, said, EXPRESSIONS, distress_log_odds=cnn.distress_log_odds(said))
+        groups |= _net_groups(truth, said, cnn)
     return EvaluationReport(
         task="face",
         n=len(faces),
-        metrics={
-            **{f"{label}_auc": aucs[label] for label in RULED},
-            "read_share": float(read.mean()),
-        },
-        by=Breakdown(
-            group={
-                "faces that were read": {f"{label}_auc": of_read[label] for label in RULED},
-                **{label: {"auc": auc} for label, auc in aucs.items()},
-            }
-        ),
-        versions={"face": version},
+        metrics=metrics,
+        by=Breakdown(group=groups),
+        versions=versions,
     )
 
 
-def _aucs(emotions: Sequence[Emotion | None], scores: NDArray[np.float64]) -> dict[Emotion, float]:
+def _ruled(
+    faces: VotedTiles, blendshapes: Blendshapes, on_face: Callable[[], None]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """(n, 7) log-probabilities of the rule, and which faces it could read."""
+    scores = np.full((len(faces), len(EMOTIONS)), -np.log(len(EMOTIONS)))
+    read = np.zeros(len(faces), dtype=np.bool_)
+    for number, tile in enumerate(faces.tiles):
+        moved = blendshapes.read(_with_margin(tile), TILE_FACE)
+        if moved is not None:
+            read[number] = True
+            scores[number] = face_rule.log_probs(moved)
+        on_face()
+    return scores, read
+
+
+def _said(faces: VotedTiles, cnn: FaceCnn, on_face: Callable[[], None]) -> Floats:
+    """(n, 8) log-probabilities of the net."""
+    said = []
+    for tile in faces.tiles:
+        said.append(cnn.log_probs(tile[None])[0])
+        on_face()
+    return np.array(said)
+
+
+def _rule_figures(truth: Names, scores: Floats, read: NDArray[np.bool_]) -> Metrics:
+    aucs = _aucs(truth, scores)
+    ruled = {f"{label}_auc": aucs[label] for label in RULED if label in aucs}
+    return {**ruled, "read_share": float(read.mean())}
+
+
+def _rule_groups(truth: Names, scores: Floats, read: NDArray[np.bool_]) -> dict[str, Metrics]:
+    """Of the faces that it could read, then of all by label."""
+    of_read = _rule_figures(truth[read], scores[read], read[read]) if read.any() else {}
     return {
-        label: roc_auc(np.array([emotion is label for emotion in emotions]), column)
-        for label, column in zip(face_rule.LABELS, scores.T, strict=True)
+        RULE_READ: {COUNT: float(read.sum()), **of_read},
+        **{f"{RULE}, {label}": {"auc": auc} for label, auc in _aucs(truth, scores).items()},
     }
 
 
-def _majority(row: dict[str, str]) -> str | None:
-    """The column with most votes; None for a tie or a majority that names no expression."""
-    votes = {name: int(row[name]) for name in (*VOTED, *DROPPED)}
-    first, second = sorted(votes, key=lambda name: -votes[name])[:2]
-    return None if votes[first] == votes[second] or first in DROPPED else first
+def _net_groups(truth: Names, said: Floats, cnn: FaceCnn) -> dict[str, Metrics]:
+    """Over the vocabulary alone, each label as likely; then the recall of each of the eight."""
+    called = np.array(EXPRESSIONS)[said.argmax(axis=1)]
+    known = np.isin(truth, list(EMOTIONS))
+    even = figures(truth[known], cnn.emotions(said[known]), tuple(map(str, EMOTIONS)))
+    recalls = {
+        f"{NET}, {label}": {
+            COUNT: float((truth == label).sum()),
+            "recall": float((called[truth == label] == label).mean()),
+        }
+        for label in EXPRESSIONS
+        if (truth == label).any()
+    }
+    return {f"{NET}, seven labels, each as likely": {COUNT: float(known.sum()), **even}, **recalls}
 
 
-def _mosaic(path: Path) -> NDArray[np.uint8]:
-    side = SIDE_PX * TILES_IN_ROW
-    data = np.fromfile(path, dtype=np.uint8) if path.is_file() else np.zeros(0, dtype=np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else np.zeros((0, 0))
-    if picture is None or picture.shape != (side, side):
-        raise NoFacesError(f"{path}: expected a picture of {side}x{side} pixels")
-    return picture.astype(np.uint8, copy=False)
+def _aucs(truth: Names, scores: Floats) -> dict[Emotion, float]:
+    """Of each label that some faces show and others do not."""
+    return {
+        label: roc_auc(truth == label, column)
+        for label, column in zip(face_rule.LABELS, scores.T, strict=True)
+        if 0 < np.count_nonzero(truth == label) < len(truth)
+    }
 
 
 def _with_margin(tile: NDArray[np.uint8]) -> Picture:
-    around = ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX))
-    return np.repeat(np.pad(tile, around, mode="edge")[:, :, None], 3, axis=2)
+    return np.repeat(np.pad(tile, MARGIN_PX, mode="edge")[:, :, None], 3, axis=2)
+
+
+TILE_FACE: Final = Face(
+    box=(MARGIN_PX, MARGIN_PX, SIDE_PX, SIDE_PX),
+    eyes=MARGIN_PX + np.array([[0.3, 0.4], [0.66, 0.4]]) * SIDE_PX,
+    nose=MARGIN_PX + np.array([0.48, 0.6]) * SIDE_PX,
+    confidence=1.0,
+)
+"""Where the face is in a tile, which is one: the detector is not asked."""

@@ -11,8 +11,10 @@ from typing import Final, Self
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from inference.experts.face_detector import Face
+from inference.experts.face_crop import crop_transform
+from inference.experts.face_detector import Box, Face
 from inference.experts.jpeg import Picture
 
 SIDE_PX: Final = 256
@@ -21,6 +23,9 @@ BOX_SCALE: Final = 1.5
 """Side of the crop over the longer side of the face's box, as in MediaPipe's own graph."""
 PRESENCE_FLOOR: Final = 0.5
 """Probability of the landmark graph that its crop shows a face."""
+EYE_CORNERS: Final = (33, 263)
+"""Outer ones: the person's right eye, then the left."""
+LEAST_EXTENT_PX: Final = 1.0
 _OUTPUTS: Final = ("Identity", "Identity_1")  # points, log odds that a face is there
 
 # fmt: off
@@ -77,31 +82,44 @@ class Blendshapes:
         return dict(zip(NAMES, values.tolist(), strict=True))
 
     def landmarks(self, picture: Picture, face: Face) -> NDArray[np.float64] | None:
-        """(478, 2) x and y in pixels of `picture`, or None where there is no face."""
-        to_crop = crop_transform(face)
+        """(478, 2) x and y in pixels of `picture`, or None where there is no face.
+
+        Looks twice: first where the detector saw the face, then where the first look did.
+        MediaPipe does so from frame to frame; a detector's box is a worse frame.
+        """
+        points, _ = self.look(picture, crop_transform(face.box, face.eyes, SIDE_PX, BOX_SCALE))
+        box = _around(points)
+        if min(box[2:]) < LEAST_EXTENT_PX:
+            return None
+        points, presence = self.look(
+            picture, crop_transform(box, points[EYE_CORNERS, :], SIDE_PX, BOX_SCALE)
+        )
+        return points if presence >= PRESENCE_FLOOR else None
+
+    def look(
+        self, picture: Picture, to_crop: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], float]:
+        """Landmarks, (478, 2) in pixels of `picture`, and how probably the crop shows a face.
+
+        Args:
+            picture: what holds the face.
+            to_crop: (2, 3) map to the crop of 256 pixels.
+        """
         crop = cv2.warpAffine(picture, to_crop, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR)
         self._landmarks.setInput(
             cv2.dnn.blobFromImage(crop, scalefactor=1 / 255, swapRB=True, ddepth=cv2.CV_32F)
         )
         points, presence = self._landmarks.forward(list(_OUTPUTS))
-        if presence.item() < np.log(PRESENCE_FLOOR / (1 - PRESENCE_FLOOR)):
-            return None
         in_crop = points.reshape(-1, 3)[:, :2].astype(np.float64)
         turn = to_crop[:, :2]
         moved: NDArray[np.float64] = (in_crop - to_crop[:, 2]) @ np.linalg.inv(turn).T
-        return moved
+        return moved, float(expit(presence.item()))
 
 
-def crop_transform(face: Face) -> NDArray[np.float64]:
-    """(2, 3) affine map from pixels of the picture to the crop, in which the eyes are level."""
-    left, top, width, height = face.box
-    right_eye, left_eye = face.eyes
-    roll = np.arctan2(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0])
-    scale = SIDE_PX / (BOX_SCALE * max(width, height))
-    turn = scale * np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
-    centre = np.array([left + width / 2, top + height / 2])
-    shift = SIDE_PX / 2 - turn @ centre
-    return np.column_stack([turn, shift])
+def _around(points: NDArray[np.float64]) -> Box:
+    low, high = points.min(axis=0), points.max(axis=0)
+    left, top, width, height = np.concatenate([low, high - low]).tolist()
+    return left, top, width, height
 
 
 def _graph(path: Path) -> cv2.dnn.Net:

@@ -22,19 +22,23 @@ OVERLAP: Final = 0.3
 MOST_CANDIDATES: Final = 50
 _ERRORS_ONLY: Final = 2  # of OpenCV's log levels
 
+Box = tuple[float, float, float, float]
+"""Left, top, width, height in pixels of the picture; may reach over its edge."""
+
 
 @dataclass(frozen=True, slots=True)
 class Face:
     """One face in pixels of the picture.
 
     Attributes:
-        box: left, top, width, height; may reach over the edge of the picture.
         eyes: (2, 2) x and y of the person's right eye, then of the left.
+        nose: (2,) x and y of its tip.
         confidence: of the detector, in [0, 1].
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     eyes: NDArray[np.float64]
+    nose: NDArray[np.float64]
     confidence: float
 
     @property
@@ -80,11 +84,12 @@ def _faces(rows: NDArray[Any] | None, scale: float) -> list[Face]:
 
 
 def _face(row: NDArray[np.float64], scale: float) -> Face:
-    """A row is box, five points (eyes first) and score."""
+    """A row is box, five points (eyes first, then the nose) and score."""
     left, top, width, height = (row[:4] / scale).tolist()
     return Face(
         box=(left, top, width, height),
         eyes=row[4:8].reshape(2, 2) / scale,
+        nose=row[8:10] / scale,
         confidence=float(np.clip(row[14], 0.0, 1.0)),
     )
 

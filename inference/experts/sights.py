@@ -1,9 +1,9 @@
-"""Camera frames that pass decoder, detector and landmarks once, however many windows show them."""
+"""Camera frames that pass decoder, detector and readers once, however many windows show them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from inference.experts.blendshapes import Blendshapes, Coefficients
 from inference.experts.face_detector import Face, FaceDetector
 from inference.experts.jpeg import Picture, decode
 from inference.experts.recent import Recent, digest
@@ -13,6 +13,8 @@ MOST_FRAMES: Final = 512
 """Windows of 3 s that begin each second share two thirds of their frames: at two frames a second
 this is what the newest windows of 85 cameras show, in about 5 MB."""
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -20,11 +22,11 @@ class _Found:
 
     Attributes:
         faces: None where the picture cannot be decoded.
-        moves: coefficients of the faces that were asked for, by box.
+        readings: what was asked of which face, by the name of the question and the box.
     """
 
     faces: tuple[Face, ...] | None
-    moves: dict[tuple[float, ...], Coefficients | None] = field(default_factory=dict)
+    readings: dict[tuple[str, tuple[float, ...]], Any] = field(default_factory=dict)
 
 
 class Seen:
@@ -35,19 +37,12 @@ class Seen:
         faces: the largest first.
     """
 
-    def __init__(
-        self,
-        frame: CameraFrame,
-        found: _Found,
-        picture: Picture | None,
-        blendshapes: Blendshapes | None,
-    ) -> None:
+    def __init__(self, frame: CameraFrame, found: _Found, picture: Picture | None) -> None:
         self.captured_ns = frame.captured_ns
         self.faces = found.faces or ()
         self._frame = frame
-        self._moves = found.moves
+        self._readings = found.readings
         self._picture = picture
-        self._blendshapes = blendshapes
 
     @property
     def picture(self) -> Picture:
@@ -58,32 +53,34 @@ class Seen:
             raise ValueError("no faces are found in a frame that cannot be decoded")
         return self._picture
 
-    def moves(self, face: Face) -> Coefficients | None:
-        """Blendshape coefficients of one of `faces`, None where there are none to be had."""
-        if self._blendshapes is None:
-            return None
-        if face.box not in self._moves:
-            self._moves[face.box] = self._blendshapes.read(self.picture, face)
-        return self._moves[face.box]
+    def once(self, question: str, face: Face, read: Callable[[Picture, Face], T]) -> T:
+        """What `read` makes of one of `faces`; found again where the frame was asked before.
+
+        Args:
+            question: names `read`, which must be the same for the same name.
+            face: one of `faces`.
+            read: gives a few numbers, nothing by which a person could be recognised.
+        """
+        key = (question, face.box)
+        if key not in self._readings:
+            self._readings[key] = read(self.picture, face)
+        reading: T = self._readings[key]
+        return reading
 
 
 class Sights:
     """Frames and their faces, found again by the bytes of the frame.
 
-    Kept are boxes, eyes and coefficients of expression, of the newest frames only: no picture
-    and nothing by which a person could be recognised.
+    Kept are boxes, landmarks of the detector and the numbers that were read of each face, of the
+    newest frames only: no picture and nothing by which a person could be recognised.
 
     Args:
         detector: finds faces.
-        blendshapes: reads them; None reads none.
         most: frames to remember.
     """
 
-    def __init__(
-        self, detector: FaceDetector, blendshapes: Blendshapes | None, most: int = MOST_FRAMES
-    ) -> None:
+    def __init__(self, detector: FaceDetector, most: int = MOST_FRAMES) -> None:
         self._detector = detector
-        self._blendshapes = blendshapes
         self._found: Recent[_Found] = Recent(most)
 
     def see(self, frame: CameraFrame) -> Seen | None:
@@ -96,4 +93,4 @@ class Sights:
             faces = None if picture is None else tuple(self._detector.detect(picture))
             found = _Found(faces)
             self._found.keep(key, found)
-        return None if found.faces is None else Seen(frame, found, picture, self._blendshapes)
+        return None if found.faces is None else Seen(frame, found, picture)

@@ -47,6 +47,7 @@ COMMANDS: Final = (
     (train, "streams.cli.train_text:text", "text"),
     (train, "streams.cli.train_encoder:encoder", "encoder"),
     (train, "streams.cli.train_temperature:temperature", "temperature"),
+    (train, "streams.cli.train_face:face", "face"),
     (train, "streams.cli.train_calibration:calibration", "calibration"),
     (evaluate, "streams.cli.evaluate_speech:speech", "speech"),
     (evaluate, "streams.cli.evaluate_text:text", "text"),

@@ -87,7 +87,7 @@ def _pictures(item: Item) -> Windows:
     try:
         media = MediaFile.open(_file(item), _ignore)
         if not media.pictures:
-            return AbsenceReason.UNDECODABLE
+            return AbsenceReason.NO_CAMERA
         frames = media.frames(media.pictures[0], PICTURES_A_SECOND, _ignore)
         return picture_windows([CameraFrame(one.at_ns, one.jpeg) for one in frames])
     except MediaError:

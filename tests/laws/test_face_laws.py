@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from inference.evidence import Absent, Evidence
 from inference.experts import face_rule
-from inference.experts.blendshapes import NAMES, SIDE_PX, crop_transform
+from inference.experts.blendshapes import NAMES, SIDE_PX
 from inference.experts.face import MOST_FRAMES, FaceExpert, spread
-from inference.experts.face_detector import Face
+from inference.experts.face_crop import crop_transform
 from inference.experts.jpeg import decode
 from inference.labels import AbsenceReason, Emotion, Modality, Role
 from inference.third_party import FACE_LANDMARKER
 from inference.window import SECOND_NS, CameraFrame, TextSpan, WindowInput
+from tests.face_net import save_net
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AFFECTSTREAM_SHARED", ROOT.parent / "shared"))
@@ -65,10 +66,12 @@ def windows() -> list[WindowInput]:
     ]
 
 
-@pytest.fixture(scope="module", params=["detector alone", "with blendshapes"])
+@pytest.fixture(scope="module", params=["detector alone", "with blendshapes", "with the net"])
 def expert(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FaceExpert:
     if request.param == "detector alone":
         return FaceExpert.load(None)
+    if request.param == "with the net":
+        return FaceExpert.load(None, save_net(tmp_path_factory.mktemp("net")))
     models = tmp_path_factory.mktemp("models")
     (models / FACE_LANDMARKER.name).mkdir()
     for name in FACE_LANDMARKER.files:
@@ -88,6 +91,7 @@ def _same(one: Evidence | Absent, other: Evidence | Absent) -> bool:
         return one == other
     return (
         np.array_equal(one.log_probs, other.log_probs)
+        and one.distress_log_odds == other.distress_log_odds
         and one.quality == other.quality
         and one.cues == other.cues
     )
@@ -149,9 +153,9 @@ def test_in_the_crop_the_eyes_are_level_and_the_face_is_in_the_middle(
     centre = np.array([200.0, 150.0])
     across = side / 5 * np.array([np.cos(roll), np.sin(roll)])
     box = (*(centre - side / 2).tolist(), side, side)
-    face = Face(box=box, eyes=np.array([centre - across, centre + across]), confidence=1.0)
-    transform = crop_transform(face)
-    right, left = face.eyes @ transform[:, :2].T + transform[:, 2]
+    eyes = np.array([centre - across, centre + across])
+    transform = crop_transform(box, eyes, SIDE_PX, 1.5)
+    right, left = eyes @ transform[:, :2].T + transform[:, 2]
     assert right[1] == pytest.approx(left[1], abs=1e-6)
     assert right[0] < left[0]
     assert transform[:, :2] @ centre + transform[:, 2] == pytest.approx([SIDE_PX / 2] * 2)

@@ -149,7 +149,7 @@ def test_frames_are_read_the_same_whatever_was_seen_before(
 ) -> None:
     detector = FaceDetector.load()
     expert = FaceExpert(detector, None)
-    expert._sights = Sights(detector, None, most)
+    expert._sights = Sights(detector, most)
     windows = [_shown([jpegs[place] for place in places]) for places in shown]
     for window, answer in zip(windows, expert.assess(windows), strict=True):
         assert _same(answer, FaceExpert(detector, None).assess([window])[0])
@@ -170,7 +170,7 @@ def test_a_frame_passes_its_detector_once_however_many_windows_show_it(
 
 
 def test_a_remembered_frame_still_shows_its_picture(jpegs: list[bytes]) -> None:
-    seen = Sights(FaceDetector.load(), None)
+    seen = Sights(FaceDetector.load())
     first, again = (seen.see(CameraFrame(at_ns, jpegs[0])) for at_ns in (0, SECOND_NS))
     assert first is not None
     assert again is not None

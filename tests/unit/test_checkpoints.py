@@ -78,6 +78,15 @@ class Square:
     confidence: float = 0.9
 
     @property
+    def eyes(self) -> np.ndarray:
+        left, top, width, height = self.box
+        return np.array([[left + 0.3 * width, top], [left + 0.7 * width, top]]) + [0, 0.4 * height]
+
+    @property
+    def nose(self) -> np.ndarray:
+        return self.eyes.mean(axis=0) + [0, 0.2 * self.box[3]]
+
+    @property
     def area(self) -> float:
         return self.box[2] * self.box[3]
 
@@ -428,7 +437,7 @@ def test_words_in_a_language_that_it_does_not_read_are_there_and_say_nothing(
 
 def test_a_face_is_read_and_its_pictures_are_averaged(tmp_path: Path) -> None:
     expert = opened(Modality.FACE, checkpoints.face_checkpoint(tmp_path / "f", ["happy", "angry"]))
-    expert = replace(expert, sights=Sights(OneFace(), None))
+    expert = replace(expert, sights=Sights(OneFace()))
     together = evidence(expert, window(frames=pictures(2))).log_probs
     single = [evidence(expert, window(frames=(one,))).log_probs for one in pictures(2)]
     assert not np.allclose(single[0], single[1], atol=1e-4)
@@ -447,7 +456,7 @@ def test_faces_have_their_reasons_of_absence(tmp_path: Path) -> None:
     assert reason(expert) is AbsenceReason.NO_CAMERA
     assert reason(expert, CameraFrame(0, b"\xff\xd8no")) is AbsenceReason.UNDECODABLE
     assert reason(expert, *pictures(1)) is AbsenceReason.NO_FACE
-    small = replace(expert, sights=Sights(OneFace(30.0), None))
+    small = replace(expert, sights=Sights(OneFace(30.0)))
     assert reason(small, *pictures(1)) is AbsenceReason.POOR_QUALITY
 
 

@@ -67,7 +67,7 @@ def test_videos_and_pictures_are_looked_at(
     manifest.write_text(f"path,label\n{rows}")
     face(own=ManifestOptions(manifest=manifest), models_dir=tmp_path, json=True)
     report = json.loads(capsys.readouterr().out)
-    assert report["by"]["group"]["absent"] == {"no_face": 2.0, "undecodable": 1.0}
+    assert report["by"]["group"]["absent"] == {"no_camera": 1.0, "no_face": 2.0}
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.evidence import Absent, Evidence
-from inference.experts.blendshapes import POINTS, Blendshapes, crop_transform
+from inference.evidence import Absent, Evidence, Quality
+from inference.experts.blendshapes import BOX_SCALE, POINTS, SIDE_PX, Blendshapes
 from inference.experts.face import SMALLEST_PX, FaceExpert
+from inference.experts.face_cnn import FaceCnn
+from inference.experts.face_crop import crop_transform, grey_crop
 from inference.experts.face_detector import Face, FaceDetector
-from inference.experts.jpeg import Picture
+from inference.experts.jpeg import Picture, decode
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
 from inference.third_party import FACE_LANDMARKER, BundleError
 from inference.window import SECOND_NS, CameraFrame, WindowInput
+from tests.face_net import save_net
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AFFECTSTREAM_SHARED", ROOT.parent / "shared"))
@@ -161,7 +164,8 @@ def test_a_smiling_face_is_joy_with_a_small_weight_and_no_word_on_distress(
 
 def test_a_crop_without_a_face_has_no_blendshapes(models_dir: Path) -> None:
     picture = np.full((200, 200, 3), 90, dtype=np.uint8)
-    face = Face((50, 50, 100, 100), np.array([[80.0, 90.0], [120.0, 90.0]]), 0.9)
+    eyes, nose = np.array([[80.0, 90.0], [120.0, 90.0]]), np.array([100.0, 110.0])
+    face = Face((50, 50, 100, 100), eyes, nose, 0.9)
     assert Blendshapes.load(models_dir / FACE_LANDMARKER.name).read(picture, face) is None
 
 
@@ -171,6 +175,9 @@ def test_opencv_gives_the_numbers_of_the_graphs_own_runtime(models_dir: Path) ->
     graphs = Blendshapes.load(folder)
     (picture,) = _pictures("single_face.mp4", most=1)
     face = FaceDetector.load().detect(picture)[0]
+    to_crop = crop_transform(face.box, face.eyes, SIDE_PX, BOX_SCALE)
+    first, presence = graphs.look(picture, to_crop)
+    assert presence > 0.9
     points, moved = graphs.landmarks(picture, face), graphs.read(picture, face)
     assert points is not None
     assert moved is not None
@@ -182,16 +189,81 @@ def test_opencv_gives_the_numbers_of_the_graphs_own_runtime(models_dir: Path) ->
         interpreter.invoke()
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
-    to_crop = crop_transform(face)
     crop = cv2.cvtColor(cv2.warpAffine(picture, to_crop, (256, 256)), cv2.COLOR_BGR2RGB)
     given = (crop[None] / 255).astype(np.float32)
     expected = run("face_landmarks_detector.tflite", given).reshape(478, 3)[:, :2]
-    in_crop = points @ to_crop[:, :2].T + to_crop[:, 2]
+    in_crop = first @ to_crop[:, :2].T + to_crop[:, 2]
     assert in_crop == pytest.approx(expected, abs=1e-3)
     chosen = points[None, POINTS, :].astype(np.float32)
     assert list(moved.values()) == pytest.approx(
         run("face_blendshapes.tflite", chosen).ravel().tolist(), abs=1e-5
     )
+
+
+def test_the_net_reads_in_place_of_the_rule_and_has_a_say_in_distress(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    expert = FaceExpert.load(models_dir, cnn=save_net(tmp_path))
+    net = FaceCnn.load(tmp_path)
+    pictures = _pictures("single_face.mp4")
+    answer = _only(expert, _jpegs(pictures))
+    assert isinstance(answer, Evidence)
+    assert answer.labels == EMOTIONS
+    assert np.exp(answer.log_probs).sum() == pytest.approx(1.0)
+    assert answer.distress_log_odds is not None
+    assert answer.weight_limit == 1.5
+    assert expert.version == f"face-yunet-2023mar+{net.version}"
+    assert answer.quality == _quality_of(FaceExpert.load(None), _jpegs(pictures))
+
+
+def test_the_net_says_the_mean_of_what_it_says_of_each_frame_and_shows_the_strongest(
+    tmp_path: Path,
+) -> None:
+    expert, net = FaceExpert.load(None, save_net(tmp_path, seed=5)), FaceCnn.load(tmp_path)
+    jpegs = _jpegs(_pictures("several_faces_audio_10s.mp4", every=1, most=3))
+    crops = []
+    for jpeg in jpegs:
+        picture = decode(jpeg)
+        assert picture is not None
+        crops.append(grey_crop(picture, FaceDetector.load().detect(picture)[0]))
+    each = np.stack([net.log_probs(crop[None])[0] for crop in crops])  # as if alone
+    mean = each.mean(axis=0) - np.logaddexp.reduce(each.mean(axis=0))
+    answer = _only(expert, jpegs)
+    assert isinstance(answer, Evidence)
+    assert answer.log_probs == pytest.approx(net.emotions(mean), abs=1e-9)
+    assert answer.distress_log_odds == pytest.approx(net.distress_log_odds(mean), abs=1e-9)
+    shown = int(answer.log_probs.argmax())
+    if EMOTIONS[shown] is Emotion.NEUTRAL:
+        assert answer.cues == ()
+    else:
+        (cue,) = answer.cues
+        strongest = int(net.emotions(each)[:, shown].argmax())
+        assert EMOTIONS[shown] in cue.cue
+        assert cue.at_ns == _window(jpegs).frames[strongest].captured_ns
+
+
+def test_a_face_that_is_too_small_is_not_read_by_the_net_either(tmp_path: Path) -> None:
+    expert = FaceExpert.load(None, save_net(tmp_path))
+    pictures = _pictures("single_face.mp4", most=2)
+    small = [cv2.resize(one, None, fx=0.22, fy=0.22).astype(np.uint8) for one in pictures]
+    assert _only(expert, _jpegs(small)) == Absent(Modality.FACE, AbsenceReason.POOR_QUALITY)
+
+
+def test_a_blurred_face_has_a_lower_level(
+    expert: FaceExpert,
+) -> None:
+    pictures = _pictures("single_face.mp4", most=2)
+    blurred = [cv2.GaussianBlur(one, (0, 0), 6.0).astype(np.uint8) for one in pictures]
+    clear, dull = (_quality_of(expert, _jpegs(each)) for each in (pictures, blurred))
+    assert clear.level is not None
+    assert dull.level is not None
+    assert dull.level < 0.6 < clear.level
+
+
+def _quality_of(expert: FaceExpert, jpegs: Sequence[bytes]) -> Quality:
+    answer = _only(expert, jpegs)
+    assert isinstance(answer, Evidence)
+    return answer.quality
 
 
 def test_changed_optional_weights_are_an_error_and_missing_ones_are_not(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ STARTLED = STILL | {
 
 def _face(left: float, top: float, side: float) -> Face:
     eyes = np.array([[left + 0.3 * side, top + 0.4 * side], [left + 0.7 * side, top + 0.4 * side]])
-    return Face(box=(left, top, side, side), eyes=eyes, confidence=0.9)
+    nose = np.array([left + 0.5 * side, top + 0.6 * side])
+    return Face(box=(left, top, side, side), eyes=eyes, nose=nose, confidence=0.9)
 
 
 def _jpeg(height: int = 48, width: int = 64) -> bytes:

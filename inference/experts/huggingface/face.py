@@ -9,8 +9,8 @@ import numpy as np
 from transformers import AutoModelForImageClassification
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
-from inference.evidence import Absent, Evidence, Quality
-from inference.experts.face import SMALLEST_PX, spread
+from inference.evidence import Absent, Evidence
+from inference.experts.face import SMALLEST_PX, spread, track_quality
 from inference.experts.face_detector import Face, FaceDetector
 from inference.experts.face_track import FaceTrack, follow
 from inference.experts.huggingface.classifier import Classifier
@@ -25,8 +25,6 @@ from inference.window import WindowInput
 CROP: Final = 1.2
 """Side of the square that is read, over the longer side of the face's box: chin and brows are
 inside, as in the corpora of cut faces that such checkpoints are trained on."""
-FULL_LEVEL_PX: Final = 112
-"""Smaller side from which the size of a face is no limit (level 1), as for the shipped expert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def open_face_classifier(source: Source, threads: int) -> CheckpointFaceExpert:
     reader: Classifier[Picture] = Classifier.open(
         AutoModelForImageClassification, source, _picture_preparer(source), threads
     )
-    return CheckpointFaceExpert(Sights(FaceDetector.load(), blendshapes=None), reader)
+    return CheckpointFaceExpert(Sights(FaceDetector.load()), reader)
 
 
 def crop(picture: Picture, face: Face) -> Picture:
@@ -112,24 +110,6 @@ def crop(picture: Picture, face: Face) -> Picture:
     )
     square: Picture = picture[rows][:, columns]
     return square
-
-
-def track_quality(window: WindowInput, seen: Sequence[Seen], track: FaceTrack) -> Quality:
-    """How long one face is there, how large, how recently, how sure the detector was.
-
-    Args:
-        window: that is scored.
-        seen: pictures that were decoded.
-        track: of one face, through at least one of them.
-    """
-    faces = track.faces.values()
-    age_ns = window.end_ns - seen[max(track.faces)].captured_ns
-    return Quality(
-        present_share=len(faces) / len(seen),
-        level=min(1.0, float(np.mean([face.smaller_side for face in faces])) / FULL_LEVEL_PX),
-        freshness=float(np.clip(1 - age_ns / (window.end_ns - window.start_ns), 0.0, 1.0)),
-        confidence=float(np.mean([face.confidence for face in faces])),
-    )
 
 
 def _picture_preparer(source: Source) -> Callable[[Picture], dict[str, Any]]:

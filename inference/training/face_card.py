@@ -1,0 +1,66 @@
+"""The model card that lies beside weights of the research net."""
+
+from pathlib import Path
+from typing import Final
+
+from inference.experts.face_cnn import FaceCnn
+
+CARD_FILE: Final = "README.md"
+CARD: Final = """\
+# Research net for faces: {version}
+
+Reads a grey 48x48 crop of a face and gives a probability for each of {labels}: how most of ten
+voters would name the expression. Made by `affectstream train face`.
+
+**For research only.** It learnt from the images of FER2013, which were collected from the web and
+carry no commercial grant; the votes of FER+ are MIT. Neither the weights nor a score that rests on
+them may go into a commercial service.
+
+| | |
+|---|---|
+| data | {data} |
+| licence | {licence} |
+| faces learnt from | {faces}, {epochs} epochs, seed {seed} |
+| faces held out of it, for the calibration | {held_out_faces} |
+| parameters | {parameters} |
+| torch, Python | {torch}, {python} |
+
+- **Targets** are shares of votes. Single votes are dropped, as are faces that most voters could not
+  name or took for no face. A label that is k times as rare weighs k^{rare_power} as much.
+- **Calibration** comes from the faces held out: a temperature over the {count} labels; another over
+  the seven of the product, each taken as equally likely before; a logistic regression on the
+  log-probabilities for distress (anger, fear, sadness, disgust against joy and neutral; surprise
+  and contempt left out). The validation split had no part in any of them.
+- **Figures** are printed by `affectstream evaluate face --data DIR --cnn FOLDER`, on the 3396
+  validation faces with one clear majority for an expression.
+
+## Limits
+
+Faces of the web, posed and picked by search words, most of them in stills and in English: people
+on calls look different, talk, and look down. A label is what strangers would call the picture, not
+what anybody felt. Ages, skin tones and genders are not marked in the data, so how well it works
+across them is not known. The same people may be in the training and the validation split. Its
+shares of labels are not those of calls, so its calibration does not transfer by itself.
+"""
+
+
+def write_card(cnn: FaceCnn, folder: Path) -> Path:
+    """Write `README.md` into `folder`; returns its path."""
+    config = cnn.config
+    path = folder / CARD_FILE
+    text = CARD.format(
+        **{key: value for key, value in config.training.items() if key in _TRAINING},
+        version=cnn.version,
+        labels=f"{', '.join(config.labels[:-1])} and {config.labels[-1]}",
+        count=len(config.labels),
+        data=config.data,
+        licence=config.licence,
+    )
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+_TRAINING: Final = frozenset(
+    {"faces", "held_out_faces", "epochs", "seed", "parameters", "rare_power", "torch", "python"}
+)
+"""What of the config the card tells."""
