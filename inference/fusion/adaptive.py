@@ -11,7 +11,6 @@ from inference.evidence import Evidence, Quality
 from inference.fusion.late import FULL_WEIGHT, heard
 from inference.labels import Modality
 
-MOST: Final = 1.5
 FULL_LOGIT: Final = math.log(math.expm1(FULL_WEIGHT))
 """softplus of this is the full weight."""
 FITTED: Final = ("level", "confidence")
@@ -38,10 +37,11 @@ class QualitySlopes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveWeighting:
-    """Late weights, scaled by w(q) = clip(softplus(a + u.q), 0, 1.5) over its value at q = 1.
+    """Late weights, lowered where the input is worse than usual.
 
-    At best quality it is the late weight exactly. u is at least 0, so worse quality never
-    raises a weight.
+    The factor is softplus(a + u.q) over its value at the usual quality, 1 at most: late weights
+    were chosen with usual input, and better input has not been seen to deserve more. u is at
+    least 0, so worse quality never raises a weight.
     """
 
     slopes: Mapping[Modality, QualitySlopes]
@@ -55,13 +55,17 @@ class AdaptiveWeighting:
 
 
 def trust(quality: Quality, slopes: QualitySlopes) -> float:
-    """Share of the full weight that input of this quality deserves, in [0, 1]."""
+    """Share of the late weight that input of this quality deserves, in [0, 1]."""
+    usual = Quality(**{name: slopes.usual.get(name) for name in FITTED})
+    return min(1.0, _weight(quality, slopes) / _weight(usual, slopes))
+
+
+def _weight(quality: Quality, slopes: QualitySlopes) -> float:
     lost = sum(
         slope * (1.0 - _known(getattr(quality, name), slopes.usual.get(name, 1.0)))
         for name, slope in slopes.slopes.items()
     )
-    weight = math.log1p(math.exp(FULL_LOGIT - lost))
-    return min(MOST, weight) / FULL_WEIGHT
+    return math.log1p(math.exp(FULL_LOGIT - lost))
 
 
 def _known(value: float | None, usual: float) -> float:

@@ -187,10 +187,13 @@ def test_at_its_best_quality_an_expert_counts_as_much_adaptive_as_late(speech: E
     assert math.isclose(ADAPTIVE(best), LATE(best))
 
 
-def test_a_quality_that_is_unknown_counts_as_the_usual_one() -> None:
-    unknown = replace(silent(Modality.TEXT), quality=Quality(confidence=None))
-    usual = replace(silent(Modality.TEXT), quality=Quality(confidence=0.7))
-    assert ADAPTIVE(unknown) == ADAPTIVE(usual) < LATE(unknown)
+def test_a_quality_that_is_unknown_counts_as_the_usual_one_which_has_the_late_weight() -> None:
+    unknown, usual, worse = (
+        replace(silent(Modality.TEXT), quality=Quality(confidence=confidence))
+        for confidence in (None, 0.7, 0.6)
+    )
+    assert ADAPTIVE(unknown) == ADAPTIVE(usual) == LATE(usual)
+    assert ADAPTIVE(worse) < ADAPTIVE(usual)
 
 
 @pytest.mark.parametrize("slopes", [{"level": -0.1}, {"freshness": 1.0}, {"loudness": 1.0}])

@@ -80,11 +80,13 @@ class Square:
     @property
     def eyes(self) -> np.ndarray:
         left, top, width, height = self.box
-        return np.array([[left + 0.3 * width, top], [left + 0.7 * width, top]]) + [0, 0.4 * height]
+        down = top + 0.4 * height
+        return np.array([[left + 0.3 * width, down], [left + 0.7 * width, down]])
 
     @property
     def nose(self) -> np.ndarray:
-        return self.eyes.mean(axis=0) + [0, 0.2 * self.box[3]]
+        left, top, width, height = self.box
+        return np.array([left + 0.5 * width, top + 0.6 * height])
 
     @property
     def area(self) -> float:
