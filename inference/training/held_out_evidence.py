@@ -16,7 +16,7 @@ from inference.labels import EMOTIONS, Role
 from inference.training.calibration import Labelled
 from inference.training.degrade import Samples, random_noise
 from inference.training.emodb import Clip
-from inference.training.goemotions import read_comments
+from inference.training.goemotions import Split, read_comments
 from inference.training.speech import Copy, EmbeddedClips, chance, degraded_copies, prepare_clip
 from inference.training.speech_folds import fit_folds
 from inference.window import SECOND_NS, SPEECH_RATE_HZ, AudioSpan, TextSpan, WindowInput
@@ -67,12 +67,14 @@ def speech_evidence(
     return found
 
 
-def text_evidence(folder: Path, expert: TextExpert, seed: int) -> list[Labelled]:
-    """Development lines of GoEmotions with one label: as written, and misheard.
+def text_evidence(
+    folder: Path, expert: TextExpert, seed: int, split: Split = "dev"
+) -> list[Labelled]:
+    """Lines of GoEmotions with one label: as written, and misheard.
 
     What a recogniser loses of a line it knows: its confidence is the share it kept.
     """
-    lines = read_comments(folder, "dev")
+    lines = read_comments(folder, split)
     random = np.random.default_rng(seed)
     found: list[Labelled] = []
     for text, marks in zip(lines.texts, lines.labels, strict=True):

@@ -51,6 +51,8 @@ COMMANDS: Final = (
     (evaluate, "streams.cli.evaluate_face:face", "face"),
     (evaluate, "streams.cli.evaluate_fusion:fusion_crema", "fusion-crema"),
     (evaluate, "streams.cli.evaluate_fusion:fusion_ravdess", "fusion-ravdess"),
+    (evaluate, "streams.cli.evaluate_pairs:pairs", "pairs"),
+    (evaluate, "streams.cli.evaluate_calls:calls", "calls"),
     (third_party, "streams.cli.models:fetch", "fetch"),
     (third_party, "streams.cli.models:list_", "list"),
 )

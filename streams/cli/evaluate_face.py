@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from inference.evaluation.report import EvaluationReport
 from streams.cli._manifest import ManifestOptions
 
 
@@ -30,11 +31,8 @@ def face(
         json: print one JSON object instead of tables.
         own: material of your own.
     """
-    from inference.evaluation.face import evaluate_face, read_faces
-    from inference.experts.blendshapes import Blendshapes
     from inference.experts.face import FaceExpert
     from inference.labels import Modality
-    from inference.third_party import FACE_LANDMARKER, folder
     from streams.cli._judging import judge, show
     from streams.settings import load
 
@@ -44,12 +42,20 @@ def face(
     if data is None:
         judge(own, Modality.FACE, lambda: FaceExpert.load(target), json=json)
         return
-    blendshapes = Blendshapes.load(folder(FACE_LANDMARKER, target))
+    show(judge_face(data, target), own, json=json)
+
+
+def judge_face(data: Path, models_dir: Path) -> EvaluationReport:
+    """Look at the faces of `data` with the optional weights and judge; a bar on stderr."""
+    from inference.evaluation.face import evaluate_face, read_faces
+    from inference.experts.blendshapes import Blendshapes
+    from inference.experts.face import FaceExpert
+    from inference.third_party import FACE_LANDMARKER, folder
+
+    blendshapes = Blendshapes.load(folder(FACE_LANDMARKER, models_dir))
     faces = read_faces(data)
+    version = FaceExpert.load(models_dir).version
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("looking", total=len(faces))
-        report = evaluate_face(
-            faces, blendshapes, FaceExpert.load(target).version, lambda: bar.advance(task)
-        )
-    show(report, own, json=json)
+        return evaluate_face(faces, blendshapes, version, lambda: bar.advance(task))

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from inference.evaluation.report import EvaluationReport
 from streams.cli._manifest import ManifestOptions
 
 
@@ -34,14 +35,8 @@ def speech(
         json: print one JSON object instead of tables.
         own: material of your own.
     """
-    from inference.evaluation.ravdess_speech import find_acted_clips
-    from inference.evaluation.speech import Ears, evaluate_speech, recordings
     from inference.experts.speech import SpeechExpert
-    from inference.experts.speech_head import SpeechHead
-    from inference.experts.voice_activity import VoiceActivity
-    from inference.experts.voice_encoder import VoiceEncoder
     from inference.labels import Modality
-    from inference.training.emodb import find_clips
     from streams.cli._judging import judge, show
 
     own = own or ManifestOptions()
@@ -49,6 +44,20 @@ def speech(
     if data is None:
         judge(own, Modality.SPEECH, lambda: SpeechExpert.load(threads, weights), json=json)
         return
+    show(judge_speech(data, weights, seed=seed, threads=threads), own, json=json)
+
+
+def judge_speech(
+    data: Path, weights: Path | None = None, *, seed: int = 0, threads: int = 1
+) -> EvaluationReport:
+    """Listen to the corpora below `data` and judge; a bar on stderr."""
+    from inference.evaluation.ravdess_speech import find_acted_clips
+    from inference.evaluation.speech import Ears, evaluate_speech, recordings
+    from inference.experts.speech_head import SpeechHead
+    from inference.experts.voice_activity import VoiceActivity
+    from inference.experts.voice_encoder import VoiceEncoder
+    from inference.training.emodb import find_clips
+
     clips, acted = find_clips(data), find_acted_clips(data)
     shipped = SpeechHead.load(weights)
     encoder, voice_activity = VoiceEncoder.load(threads), VoiceActivity.load(threads)
@@ -56,5 +65,4 @@ def speech(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("listening", total=recordings(clips, acted))
         ears = Ears(encoder, voice_activity, on_clip=lambda: bar.advance(task))
-        report = evaluate_speech(clips, acted, shipped, ears, seed)
-    show(report, own, json=json)
+        return evaluate_speech(clips, acted, shipped, ears, seed)
