@@ -53,6 +53,8 @@ COMMANDS: Final = (
     (evaluate, "streams.cli.evaluate_fusion:fusion_ravdess", "fusion-ravdess"),
     (evaluate, "streams.cli.evaluate_pairs:pairs", "pairs"),
     (evaluate, "streams.cli.evaluate_calls:calls", "calls"),
+    (evaluate, "streams.cli.evaluate_all:all_", "all"),
+    (evaluate, "streams.cli.evaluate_cards:cards", "cards"),
     (third_party, "streams.cli.models:fetch", "fetch"),
     (third_party, "streams.cli.models:list_", "list"),
 )
