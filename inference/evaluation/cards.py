@@ -7,6 +7,7 @@ from that file, so a card and its evaluation cannot disagree unnoticed.
 
 import hashlib
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 EVALUATION_FILE: Final = "evaluation.json"
 CARD_FILE: Final = "README.md"
 END: Final = "<!-- end -->"
+WIDTH: Final = 100
 _HEX_DIGITS: Final = 8
 
 
@@ -295,7 +297,7 @@ FACE_CARD: Final = Card(
             "pixels wide, one label against all others.",
             "Faces",
             (
-                Column("Share", "read_share", digits=2),
+                Column("Share read", "read_share", digits=2),
                 Column("Joy AUC", "joy_auc"),
                 Column("Surprise AUC", "surprise_auc"),
             ),
@@ -305,7 +307,7 @@ FACE_CARD: Final = Card(
             ),
         ),
         Table(
-            "What the rule has no say in, all faces:",
+            "Labels that the rule does not name, all faces.",
             "Label",
             (Column("AUC", "auc"),),
             _lines("face", [(label, label) for label in ("anger", "fear", "sadness", "disgust")]),
@@ -411,8 +413,8 @@ def render(card: Card, evaluations: Evaluations) -> str:
         CardError: an evaluation or a part of one is missing.
     """
     pieces = [_table(card, table, evaluations) for table in card.tables]
-    pieces += [_origin(name, evaluations[name]) for name in card.evaluations]
-    return "\n\n".join(pieces)
+    origins = [_origin(name, evaluations[name]) for name in card.evaluations]
+    return "\n\n".join([*pieces, "\n".join(origins)])
 
 
 def with_figures(text: str, name: str, figures: str) -> str:
@@ -433,7 +435,8 @@ def _table(card: Card, table: Table, evaluations: Evaluations) -> str:
     for line in table.lines:
         metrics = _part(card, line, evaluations)
         rows.append([line.title, *(column.cell(metrics) for column in table.columns)])
-    return "\n".join([table.about, "", *(f"| {' | '.join(row)} |" for row in rows)])
+    about = textwrap.fill(table.about, WIDTH)
+    return "\n".join([about, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _part(card: Card, line: Line, evaluations: Evaluations) -> Metrics:
@@ -453,8 +456,8 @@ def _origin(name: str, evaluated: Evaluated) -> str:
     made = evaluated.made
     weights = ", ".join(f"`{version}`" for version in made.weights.values())
     return (
-        f"{name}: `{made.command}`, {evaluated.report.n} items, {weights}; {made.date}, "
-        f"commit `{made.commit}`, {made.machine}."
+        f"- {name}: `{made.command}`: {evaluated.report.n} items, {weights}; {made.date}, "
+        f"commit `{made.commit}`, {made.machine}"
     )
 
 

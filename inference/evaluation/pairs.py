@@ -23,7 +23,7 @@ from inference.experts.speech import SpeechExpert
 from inference.fusion.artefact import FusionArtefact
 from inference.fusion.fuser import Fuser
 from inference.fusion.prior import EVEN_PRIOR
-from inference.labels import EMOTIONS, Emotion
+from inference.labels import DISTRESS, EMOTIONS, Emotion
 from inference.training.calibration import PAIRS_PER_ITEM, Labelled, pair
 from inference.training.degrade import Samples, random_noise
 from inference.training.emodb import HELD_OUT_SPEAKERS, Clip
@@ -56,8 +56,12 @@ DEGRADED: Final = (
     (Voice.WIDEBAND, Words.LOST),
     (Voice.NOISE, Words.LOST),
 )
-LOUD: Final = (Emotion.JOY, Emotion.NEUTRAL)
-"""What sounds excited and is not in distress, and what it is compared with."""
+COMPARED: Final = {
+    "joy": frozenset({Emotion.JOY}),
+    "neutral": frozenset({Emotion.NEUTRAL}),
+    "distressed": DISTRESS,
+}
+"""Joy sounds excited and is no distress: where does it lie between the others?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,8 @@ def evaluate_pairs(
 ) -> EvaluationReport:
     """Fusion against each modality alone; joy against neutral; adaptive against late.
 
-    Under an even prior, but for the mean distress of joy and neutral, which is that of a
-    deployment. The headline is late fusion of a wideband voice and its words.
+    Under an even prior, but for the mean distress of some labels, which is that of a service.
+    The headline is late fusion of a wideband voice and its words.
 
     Args:
         heard: from `voices`.
@@ -157,7 +161,7 @@ def evaluate_pairs(
 
 def _together(voice: Voice, pairs: Pairs, fuser: Fuser, deployed: Fuser) -> dict[str, Metrics]:
     """Each modality alone, both, and what joy does where it is deployed."""
-    both = fused_rows(pairs, fuser)
+    both, in_service = fused_rows(pairs, fuser), fused_rows(pairs, deployed)
     alone = {
         name: fused_rows([((evidence[place],), truth) for evidence, truth in pairs], fuser)
         for place, name in enumerate(("speech", "text"))
@@ -174,8 +178,8 @@ def _together(voice: Voice, pairs: Pairs, fuser: Fuser, deployed: Fuser) -> dict
             **both.figures(),
             **gains,
             **{
-                f"mean_distress_of_{label}": mean_distress(fused_rows(pairs, deployed), label)
-                for label in LOUD
+                f"mean_distress_of_{name}": mean_distress(in_service, labels)
+                for name, labels in COMPARED.items()
             },
         },
     }  # fmt: skip
@@ -222,9 +226,9 @@ def difference(
     )
 
 
-def mean_distress(rows: JudgedRows, label: Emotion) -> float:
-    """Mean probability of distress of the items of one label."""
+def mean_distress(rows: JudgedRows, labels: frozenset[Emotion]) -> float:
+    """Mean probability of distress of the items of some labels."""
     if rows.distress_log_odds is None:
         raise ValueError("rows without a say in distress")
-    odds = rows.distress_log_odds[rows.labels == label.value]
+    odds = rows.distress_log_odds[np.isin(rows.labels, list(labels))]
     return float((1 / (1 + np.exp(-odds))).mean())

@@ -43,7 +43,7 @@ def all_(
     """
     from streams.cli._evaluations import EVALUATIONS
     from streams.cli._names import chosen
-    from streams.cli.evaluate_cards import commit, keep, render_cards
+    from streams.cli.evaluate_cards import commit, keep, render_cards, showing
     from streams.settings import load
 
     evaluations = chosen(only, {evaluation.name: evaluation for evaluation in EVALUATIONS})
@@ -70,7 +70,7 @@ def all_(
         if cards:
             keep(evaluation, report, made_from)
     if cards:
-        failed |= not render_cards(notes)
+        failed |= not render_cards(notes, showing(reports))
     Console().print(_summary({one.name: one for one in evaluations}, reports))
     return FAILURE if failed else 0
 

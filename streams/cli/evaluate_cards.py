@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from inference.evaluation.cards import (
     CARDS,
+    Card,
     CardError,
     Evaluated,
     Made,
@@ -41,18 +43,24 @@ def cards(*, only: str = "", check: bool = False) -> int:
         check: write nothing.
     """
     notes = Console(stderr=True, highlight=False, soft_wrap=True)
+    some = chosen(only, CARDS)
     if not check:
-        return 0 if render_cards(notes, only) else FAILURE
-    found = [problem for card in chosen(only, CARDS) for problem in problems(card)]
+        return 0 if render_cards(notes, some) else FAILURE
+    found = [problem for card in some for problem in problems(card)]
     for problem in found:
         notes.print(problem, markup=False)
     return FAILURE if found else 0
 
 
-def render_cards(notes: Console, only: str = "") -> bool:
+def showing(reports: Collection[str]) -> list[Card]:
+    """The cards that show one of these evaluations."""
+    return [card for card in CARDS.values() if not set(card.evaluations).isdisjoint(reports)]
+
+
+def render_cards(notes: Console, some: Iterable[Card]) -> bool:
     """Render what can be, with a line for each card that changed or cannot be."""
     complete = True
-    for card in chosen(only, CARDS):
+    for card in some:
         try:
             if rewrite(card):
                 notes.print(f"card of {card.name}: rendered anew", markup=False)
