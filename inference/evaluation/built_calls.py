@@ -117,8 +117,10 @@ def build_calls(
         on_call: called after each.
 
     Raises:
-        NothingToSayError: a voice or a line of a needed class is missing.
+        NothingToSayError: no call is asked for, or a voice or a line of a needed class is missing.
     """
+    if count < 1:
+        raise NothingToSayError(f"{count} calls: at least one is needed")
     cast = _Cast(clips, lines)
     troubles = 0
     for number in range(count):

@@ -337,9 +337,10 @@ FUSION_CARD: Final = Card(
             ),
         ),
         Table(
-            "The rule on the crowd votes of CREMA-D (Cao et al. 2014; Open Database License 1.0): "
-            "people who only heard, or only saw, guess what those say who did both. Five folds of "
-            "actors. It tests the rule, not shipped weights.",
+            "The rule on crowd votes: people who only heard, or only saw, guess what those say who "
+            "did both. Five folds of actors. It tests the rule, not shipped weights. Contains "
+            "information from CREMA-D (Cao et al. 2014), which is made available under the Open "
+            "Database License (ODbL) 1.0.",
             "Present",
             _FUSION,
             (

@@ -13,6 +13,12 @@ class UnwritableError(AffectstreamError):
     """A result has no place to go."""
 
 
+def check_place(markdown: Path | None) -> None:
+    """Refuse a file that cannot be made, before anything takes time. Raises UnwritableError."""
+    if markdown is not None and not markdown.parent.is_dir():
+        raise UnwritableError(f"--markdown {markdown}: no folder {markdown.parent}")
+
+
 def show_report(report: EvaluationReport, markdown: Path | None = None, *, json: bool) -> None:
     """Print the report; write it as Markdown too if a file is named. Raises UnwritableError."""
     if json:

@@ -32,8 +32,9 @@ def pairs(
         json: print one JSON object instead of tables.
         markdown: file for the tables as Markdown.
     """
-    from streams.cli._reports import show_report
+    from streams.cli._reports import check_place, show_report
 
+    check_place(markdown)
     show_report(judge_pairs(speech, text, seed=seed, threads=threads), markdown, json=json)
 
 

@@ -125,6 +125,8 @@ def test_what_a_call_needs_and_is_not_there_is_named(clips: tuple[Clip, ...]) ->
     without = [clip for clip in clips if clip.category is not Category.DISGUST]
     with pytest.raises(NothingToSayError, match="no recording of disgust by EmoDB speaker 16"):
         built(without, 1)
+    with pytest.raises(NothingToSayError, match="0 calls: at least one"):
+        built(clips, 0)
     wordless = Comments(LINES.texts[:1] * len(EMOTIONS), LINES.labels[:, ::-1] & False)
     with pytest.raises(NothingToSayError, match="no test line"):
         list(build_calls(clips, wordless, count=1, seed=0))

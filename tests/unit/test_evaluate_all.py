@@ -9,7 +9,10 @@ import pytest
 from inference.evaluation.fusion_crema import LETTERS
 from inference.evaluation.report import from_json
 from streams.cli._evaluations import EVALUATIONS
+from streams.cli._reports import UnwritableError
 from streams.cli.evaluate_all import all_
+from streams.cli.evaluate_calls import calls
+from streams.cli.evaluate_pairs import pairs
 
 
 @pytest.fixture
@@ -70,3 +73,10 @@ def test_names_are_unlike_and_commands_say_where_the_corpora_are() -> None:
     for evaluation in EVALUATIONS:
         assert evaluation.command.startswith("affectstream evaluate ")
         assert "DIR/" in evaluation.command
+
+
+def test_a_page_without_a_folder_is_refused_before_anybody_listens(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableError, match=r"--markdown .+ no folder"):
+        calls(speech=tmp_path, text=tmp_path, markdown=tmp_path / "nowhere" / "report.md")
+    with pytest.raises(UnwritableError, match=r"--markdown .+ no folder"):
+        pairs(speech=tmp_path, text=tmp_path, markdown=tmp_path / "nowhere" / "report.md")
