@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inference.errors import AffectstreamError
 from inference.experts.text_features import as_recognised
-from inference.labels import EMOTIONS, Emotion, Role
+from inference.labels import Emotion, Role
 from inference.training.degrade import Samples
 from inference.training.emodb import Clip
 from inference.training.goemotions import Comments
@@ -203,13 +203,8 @@ def _calm(roles: Sequence[Role], random: np.random.Generator) -> Iterator[tuple[
 
 def _sayable(lines: Comments, emotion: Emotion) -> list[str]:
     """Lines of that label alone, as a recogniser writes them, short enough to be said."""
-    column = EMOTIONS.index(emotion)
     fewest, most = WORDS
-    said = (
-        as_recognised(text)
-        for text, marks in zip(lines.texts, lines.labels, strict=True)
-        if marks[column] and marks.sum() == 1
-    )
+    said = (as_recognised(text) for text, label in lines.single_lines if label is emotion)
     return [text for text in said if fewest <= len(text.split()) <= most]
 
 

@@ -1,8 +1,7 @@
 """Evidence on recordings and lines that the heads behind it were not trained on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,11 +11,10 @@ from inference.experts.speech import SpeechExpert
 from inference.experts.speech_head import CALM_DISTRESS
 from inference.experts.text import TextExpert
 from inference.experts.text_features import as_recognised
-from inference.labels import EMOTIONS, Role
+from inference.labels import Emotion, Role
 from inference.training.calibration import Labelled
 from inference.training.degrade import Samples, random_noise
 from inference.training.emodb import Clip
-from inference.training.goemotions import Split, read_comments
 from inference.training.speech import Copy, EmbeddedClips, chance, degraded_copies, prepare_clip
 from inference.training.speech_folds import fit_folds
 from inference.window import SECOND_NS, SPEECH_RATE_HZ, AudioSpan, TextSpan, WindowInput
@@ -68,18 +66,15 @@ def speech_evidence(
 
 
 def text_evidence(
-    folder: Path, expert: TextExpert, seed: int, split: Split = "dev"
+    lines: Iterable[tuple[str, Emotion]], expert: TextExpert, seed: int
 ) -> list[Labelled]:
-    """Lines of GoEmotions with one label: as written, and misheard.
+    """Lines that no head was trained on: as written, and misheard.
 
     What a recogniser loses of a line it knows: its confidence is the share it kept.
     """
-    lines = read_comments(folder, split)
     random = np.random.default_rng(seed)
     found: list[Labelled] = []
-    for text, marks in zip(lines.texts, lines.labels, strict=True):
-        if marks.sum() != 1:
-            continue
+    for text, truth in lines:
         lost = float(random.uniform(0, MOST_LOST))
         said = as_recognised(text)
         kept = " ".join(word for word in said.split() if random.random() >= lost)
@@ -89,7 +84,6 @@ def text_evidence(
                 _window(text=kept, confidence=1 - lost),
             ]
         )
-        truth = EMOTIONS[int(marks.argmax())]
         found += [Labelled(one, truth) for one in answers if isinstance(one, Evidence)]
     return found
 

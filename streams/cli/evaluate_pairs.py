@@ -45,14 +45,16 @@ def judge_pairs(speech: Path, text: Path, *, seed: int = 0, threads: int = 1) ->
     from inference.experts.text import TextExpert
     from inference.fusion.artefact import FusionArtefact
     from inference.training.emodb import HELD_OUT_SPEAKERS, find_clips
+    from inference.training.goemotions import read_comments
     from inference.training.held_out_evidence import text_evidence
 
     clips = [clip for clip in find_clips(speech) if clip.speaker in HELD_OUT_SPEAKERS]
+    lines = read_comments(text, "test").single_lines
     listener, reader = SpeechExpert.load(threads), TextExpert.load()
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("pairing", total=len(clips))
-        said = by_words(text_evidence(text, reader, seed, "test"))
+        said = by_words(text_evidence(lines, reader, seed))
         heard = voices(clips, listener, seed, on_clip=lambda: bar.advance(task))
         versions = {"speech": listener.version, "text": reader.version, "seed": str(seed)}
         return evaluate_pairs(heard, said, FusionArtefact.load(), versions, seed)

@@ -36,6 +36,7 @@ def calibration(
     from inference.fusion.artefact import WEIGHTS
     from inference.training.calibration import train_calibration
     from inference.training.emodb import HELD_OUT_SPEAKERS, find_clips
+    from inference.training.goemotions import read_comments
     from inference.training.held_out_evidence import speech_evidence, text_evidence
     from inference.training.speech import embed_clips
 
@@ -45,7 +46,7 @@ def calibration(
     reader = TextExpert.load(text_weights)
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as bar:
         reading = bar.add_task("reading", total=1)
-        lines = text_evidence(text, reader, seed)
+        lines = text_evidence(read_comments(text, "dev").single_lines, reader, seed)
         bar.advance(reading)
         listening = bar.add_task("listening", total=2 * len(clips))
         corpus = embed_clips(
