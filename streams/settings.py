@@ -33,6 +33,9 @@ PREFIX = "AFFECTSTREAM_"
 FILE = "affectstream.toml"
 _SCORING = (
     "profile",
+    "speech_model",
+    "text_model",
+    "face_model",
     "policy",
     "fusion",
     "tenant_fusion",
@@ -95,6 +98,13 @@ class Settings(BaseSettings):
     tenant: str = Field(default="default", pattern=r"^[A-Za-z0-9._:-]{1,128}$")
     """Tenant of `ingest`, `score` and `demo`."""
     profile: Profile = Profile.DEFAULT
+    speech_model: str = ""
+    """A folder, or `owner/name@revision` of the hub; empty is the profile's own expert, `shipped`
+    the one that comes with the program."""
+    text_model: str = ""
+    """The same of words."""
+    face_model: str = ""
+    """The same of faces."""
     policy: Literal["eu", "text-only", "research"] = "eu"
     fusion: Literal["late", "adaptive"] = "late"
     """`adaptive`: input of worse quality counts less."""
@@ -110,6 +120,8 @@ class Settings(BaseSettings):
     models_dir: Path = Path(".models")
     """Where optional third-party weights lie (`affectstream models fetch`)."""
     torch_threads: PositiveInt = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Of the voice encoder; `auto` is CUDA where it and heads for it are here."""
     keep_transcripts: bool = False
     """Store cues that quote words. Off: a cue names its kind instead."""
 

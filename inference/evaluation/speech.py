@@ -19,7 +19,7 @@ from inference.evaluation.ravdess_speech import CATEGORIES, EMOBOX_FOLDS, ActedC
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
 from inference.experts.speech_head import CALM_DISTRESS, SpeechHead
 from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import VoiceEncoder
+from inference.experts.voice_encoder import EmbedsVoice
 from inference.labels import DISTRESS, Emotion
 from inference.training.audio_file import read_audio
 from inference.training.degrade import random_cut, telephone
@@ -50,7 +50,7 @@ Embeddings = NDArray[np.float32]
 class Ears:
     """What every recording is heard with, and what is told of each that was."""
 
-    encoder: VoiceEncoder
+    encoder: EmbedsVoice
     voice_activity: VoiceActivity
     on_clip: Callable[[], None] = lambda: None
 

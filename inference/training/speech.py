@@ -19,7 +19,7 @@ from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference, vocal_effort_db
 from inference.experts.speech_head import CALM_DISTRESS, SpeechConfig, SpeechHead
 from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import VoiceEncoder
+from inference.experts.voice_encoder import INT8, EmbedsVoice
 from inference.labels import DISTRESS, EMOTIONS
 from inference.training.audio_file import read_audio
 from inference.training.degrade import (
@@ -123,7 +123,7 @@ def degraded_copies(
 
 def embed_clips(
     clips: Sequence[Clip],
-    encoder: VoiceEncoder,
+    encoder: EmbedsVoice,
     voice_activity: VoiceActivity,
     seed: int,
     on_clip: Callable[[], None] = lambda: None,
@@ -170,7 +170,7 @@ class Heard:
     effort_db: float
 
 
-def hear(samples: Samples, encoder: VoiceEncoder, voice_activity: VoiceActivity) -> Heard:
+def hear(samples: Samples, encoder: EmbedsVoice, voice_activity: VoiceActivity) -> Heard:
     """Embed and measure `samples` as the expert does.
 
     A recording in which the detector finds nothing is embedded whole: it is known to hold
@@ -271,8 +271,17 @@ def neutral_effort(corpus: EmbeddedClips, rows: NDArray[np.bool_]) -> EffortRefe
     return EffortReference.of(efforts[np.isfinite(efforts)])
 
 
-def train_speech(corpus: EmbeddedClips, encoder_sha256: str, seed: int) -> SpeechHead:
-    """Fit both heads on every speaker that may be in shipped weights."""
+def train_speech(
+    corpus: EmbeddedClips, encoder_sha256: str, seed: int, backend: str = INT8
+) -> SpeechHead:
+    """Fit both heads on every speaker that may be in shipped weights.
+
+    Args:
+        corpus: what the encoder made of the clips.
+        encoder_sha256: which encoder that was.
+        seed: what the corpus was degraded with.
+        backend: in which form it ran; the expert refuses another.
+    """
     rows = ~np.isin(corpus.speakers, list(HELD_OUT_SPEAKERS))
     known = set(EMOTION_OF.values())
     labels = tuple(emotion for emotion in EMOTIONS if emotion in known)
@@ -281,7 +290,7 @@ def train_speech(corpus: EmbeddedClips, encoder_sha256: str, seed: int) -> Speec
     config = SpeechConfig(
         name="speech-emodb",
         version=1,
-        backend="onnxruntime-cpu-int8",
+        backend=backend,
         encoder_sha256=encoder_sha256,
         labels=labels,
         temperature=emotion.temperature,

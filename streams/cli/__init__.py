@@ -45,10 +45,13 @@ COMMANDS: Final = (
     (app, "streams.cli.dashboard:dashboard", "dashboard"),
     (train, "streams.cli.train_speech:speech", "speech"),
     (train, "streams.cli.train_text:text", "text"),
+    (train, "streams.cli.train_encoder:encoder", "encoder"),
+    (train, "streams.cli.train_temperature:temperature", "temperature"),
     (train, "streams.cli.train_calibration:calibration", "calibration"),
     (evaluate, "streams.cli.evaluate_speech:speech", "speech"),
     (evaluate, "streams.cli.evaluate_text:text", "text"),
     (evaluate, "streams.cli.evaluate_face:face", "face"),
+    (evaluate, "streams.cli.evaluate_model:model", "model"),
     (evaluate, "streams.cli.evaluate_fusion:fusion_crema", "fusion-crema"),
     (evaluate, "streams.cli.evaluate_fusion:fusion_ravdess", "fusion-ravdess"),
     (evaluate, "streams.cli.evaluate_pairs:pairs", "pairs"),
@@ -57,6 +60,7 @@ COMMANDS: Final = (
     (evaluate, "streams.cli.evaluate_cards:cards", "cards"),
     (third_party, "streams.cli.models:fetch", "fetch"),
     (third_party, "streams.cli.models:list_", "list"),
+    (third_party, "streams.cli.models_pull:pull", "pull"),
 )
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)

@@ -135,7 +135,19 @@ async def _cache(settings: Settings) -> str:
 
 
 async def _models(settings: Settings) -> str:
-    from streams.cli._scoring import open_scorer
+    from inference.panel import load_experts
+    from streams.cli._scoring import expert_choice
 
-    scorer = await asyncio.to_thread(open_scorer, settings)
-    return f"profile {settings.profile}: {scorer.versions(settings.tenant).calibration}"
+    choice = expert_choice(settings)
+    experts = await asyncio.to_thread(load_experts, choice)
+    lines = [f"profile {choice.profile}"]
+    for expert in experts:
+        chosen = choice.named(expert.modality)
+        lines.append(f"{expert.modality} {expert.version}" + (f" ({chosen})" if chosen else ""))
+    others = [one.modality for one in experts if not choice.takes_shipped(one.modality)]
+    if others:
+        lines.append(
+            f"fusion was calibrated with other experts of {', '.join(others)}: the coverage that "
+            "scores state is no promise"
+        )
+    return "; ".join(lines)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +11,12 @@ from hypothesis import strategies as st
 
 from inference.contract import from_json, to_json
 from inference.evidence import Absent, Cue, Evidence, Quality
-from inference.fusion.artefact import UNCALIBRATED, Fusers
+from inference.fusion.artefact import Fusers
 from inference.fusion.fuser import Fuser
 from inference.fusion.late import LateWeighting
 from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Modality, Role
 from inference.score import ParticipantState, WindowScore
-from inference.scorer import HALF_LIFE_NS, Scored, Scorer, UnknownProfileError
+from inference.scorer import HALF_LIFE_NS, Scored, Scorer
 from inference.window import SECOND_NS, WindowInput
 
 
@@ -201,18 +200,6 @@ def test_versions_name_every_expert_and_the_settings() -> None:
         "sha256:1",
     )
     assert Scorer(ALL).look_back_ns == dict.fromkeys(MODALITIES, 0)
-
-
-def test_weights_that_are_not_shipped_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(UnknownProfileError, match="research"):
-        Scorer.load_default(
-            "research",
-            models_dir=tmp_path,
-            threads=1,
-            keep_quotes=False,
-            config_digest="",
-            fusers=UNCALIBRATED,
-        )
 
 
 def test_scores_are_rounded_before_anything_is_built_on_them() -> None:

@@ -76,6 +76,11 @@ def test_trained_heads_find_what_the_embedding_shows() -> None:
     assert (found == corpus.emotions[strangers]).mean() > 0.6
 
 
+def test_heads_remember_the_encoder_and_its_form() -> None:
+    head = train_speech(_corpus(), "1" * 64, seed=0, backend="torch-float")
+    assert (head.config.backend, head.config.encoder_sha256) == ("torch-float", "1" * 64)
+
+
 def test_the_numbers_kept_of_a_binary_fit_say_what_scikit_learn_says() -> None:
     corpus = _corpus()
     rows = corpus.embeddings[Copy.WIDEBAND][0].astype(np.float64)

@@ -1,0 +1,1 @@
+"""Checkpoints of transformers as experts, and encoders under heads of our own."""
