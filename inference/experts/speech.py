@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.evidence import Absent, Cue, Evidence, Quality
+from inference.experts.line import beyond_db, line_of
 from inference.experts.speech_effort import vocal_effort_db
 from inference.experts.speech_head import SpeechHead, SpeechWeightsError
 from inference.experts.voice_activity import VoiceActivity, Voicing
@@ -91,12 +92,13 @@ class SpeechExpert:
         if voicing.voiced_samples < MINIMUM_VOICED_SHARE * len(samples) or not voicing.spans:
             return Absent(Modality.SPEECH, AbsenceReason.SILENCE)
         embedding = self.encoder.embed(samples[voicing.extent])
+        line = line_of(beyond_db(samples, voicing))
         return Evidence(
             modality=Modality.SPEECH,
             expert=self.version,
             labels=self.head.config.labels,
-            log_probs=self.head.log_probs(embedding),
-            distress_log_odds=self.head.distress_log_odds(embedding),
+            log_probs=self.head.log_probs(embedding, line),
+            distress_log_odds=self.head.distress_log_odds(embedding, line),
             quality=speech_quality(samples, voicing),
             cues=self._cues(window, samples, voicing),
         )

@@ -13,6 +13,7 @@ from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as serialise_tensors
 
 from inference.errors import AffectstreamError
+from inference.experts.line import Line
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference
 from inference.labels import Emotion
@@ -29,6 +30,13 @@ class SpeechWeightsError(AffectstreamError):
     """A folder that holds no usable weights of the speech expert."""
 
 
+class LineTemperatures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of both heads, for voices over one line."""
+
+    emotion: float
+    distress: float
+
+
 class SpeechConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the numbers of `speech.safetensors` mean, and where they come from."""
 
@@ -40,6 +48,8 @@ class SpeechConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     labels: tuple[Emotion, ...]
     temperature: float
     distress_temperature: float
+    line_temperatures: dict[Line, LineTemperatures] = {}
+    """Instead of those above, for voices that sound as if they came over that line."""
     effort: EffortReference
     """Of neutral speech, wideband and telephone: what the cue compares with."""
     data: str
@@ -63,13 +73,18 @@ class SpeechHead:
         """Name and version as published in every score."""
         return f"{self.config.name}-{self.config.version}+{self.digest}"
 
-    def log_probs(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(labels,) natural log-probabilities of one embedding, in order of `config.labels`."""
-        return self.emotion.log_probs(embedding)
+    def log_probs(
+        self, embedding: NDArray[np.float32], line: Line | None = None
+    ) -> NDArray[np.float64]:
+        """(labels,) natural log-probabilities of one embedding, in order of `config.labels`.
 
-    def distress_log_odds(self, embedding: NDArray[np.float32]) -> float:
+        `line` is what it came over; None takes the temperature that all lines share.
+        """
+        return self.emotion.log_probs(embedding, line)
+
+    def distress_log_odds(self, embedding: NDArray[np.float32], line: Line | None = None) -> float:
         """Natural log odds of distress of one embedding, against an even prior."""
-        calm, distress = self.distress.log_probs(embedding)
+        calm, distress = self.distress.log_probs(embedding, line)
         return float(distress - calm)
 
     def save(self, folder: Path) -> None:
@@ -96,8 +111,13 @@ class SpeechHead:
                 name: tensor.astype(np.float64)
                 for name, tensor in parse_tensors(tensor_bytes).items()
             }
-            emotion = _linear_head("emotion", tensors, config.labels, config.temperature)
-            distress = _linear_head("distress", tensors, CALM_DISTRESS, config.distress_temperature)
+            lines = config.line_temperatures.items()
+            emotion = _linear_head("emotion", tensors, config.labels).calibrated(
+                config.temperature, {line: own.emotion for line, own in lines}
+            )
+            distress = _linear_head("distress", tensors, CALM_DISTRESS).calibrated(
+                config.distress_temperature, {line: own.distress for line, own in lines}
+            )
         except (OSError, KeyError, msgspec.DecodeError, SafetensorError) as exc:
             raise SpeechWeightsError(
                 f"{folder}: no usable speech weights ({exc}); make them with "
@@ -114,7 +134,7 @@ class SpeechHead:
 
 
 def _linear_head(
-    name: str, tensors: dict[str, NDArray[np.float64]], labels: tuple[str, ...], temperature: float
+    name: str, tensors: dict[str, NDArray[np.float64]], labels: tuple[str, ...]
 ) -> LinearHead:
     """The head that lies in `tensors` under `name`. Raises KeyError if a part is missing."""
     return LinearHead(
@@ -123,5 +143,4 @@ def _linear_head(
         scale=tensors[f"{name}.scale"],
         coefficients=tensors[f"{name}.coefficients"],
         intercepts=tensors[f"{name}.intercepts"],
-        temperature=temperature,
     )

@@ -4,12 +4,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from inference.experts.line import Line
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference
 from inference.experts.speech_head import (
     CALM_DISTRESS,
     CONFIG_FILE,
     TENSORS_FILE,
+    LineTemperatures,
     SpeechConfig,
     SpeechHead,
     SpeechWeightsError,
@@ -82,9 +84,26 @@ def test_probabilities_sum_to_one_and_a_temperature_never_changes_the_order() ->
     rows = np.random.default_rng(6).normal(size=(50, SIZE))
     log_probs = head.log_probs(rows)
     assert np.allclose(np.exp(log_probs).sum(axis=1), 1.0)
-    cooler = head.tempered(4.0).log_probs(rows)
+    cooler = head.calibrated(4.0).log_probs(rows)
     assert np.array_equal(cooler.argmax(axis=1), log_probs.argmax(axis=1))
     assert (cooler.max(axis=1) < log_probs.max(axis=1)).all()
+
+
+def test_a_line_has_its_own_temperature_and_others_the_shared_one(
+    head: SpeechHead, tmp_path: Path
+) -> None:
+    own = {Line.TELEPHONE: LineTemperatures(emotion=3.0, distress=2.0)}
+    config = msgspec.structs.replace(head.config, line_temperatures=own)
+    SpeechHead(head.emotion, head.distress, config).save(tmp_path)
+    loaded = SpeechHead.load(tmp_path)
+    embedding = np.random.default_rng(5).normal(size=SIZE).astype(np.float32)
+    for line in (None, Line.WIDEBAND):
+        assert np.array_equal(loaded.log_probs(embedding, line), head.log_probs(embedding))
+    expected = head.emotion.calibrated(3.0).log_probs(embedding)
+    assert np.array_equal(loaded.log_probs(embedding, Line.TELEPHONE), expected)
+    assert loaded.distress_log_odds(embedding, Line.TELEPHONE) == pytest.approx(
+        head.distress_log_odds(embedding) * 0.7 / 2.0
+    )
 
 
 def test_a_row_is_the_same_alone_and_in_company() -> None:
