@@ -17,8 +17,10 @@ from inference.evaluation.figures import (
 )
 from inference.evaluation.line_forms import Ears, Form, Rows
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
+from inference.experts.distress_head import DistressHead
 from inference.experts.line import Line
-from inference.experts.speech_head import CALM_DISTRESS, SpeechHead
+from inference.experts.linear_head import LinearHead
+from inference.experts.speech_head import SpeechHead
 from inference.labels import Emotion
 from inference.training.audio_file import read_audio
 from inference.training.degrade import Samples, random_cut
@@ -32,7 +34,13 @@ from inference.training.speech_corpus import (
     embed_clips,
     is_for_the_demo,
 )
-from inference.training.speech_folds import Fold, by_line, fit_folds, predict
+from inference.training.speech_folds import (
+    Fold,
+    by_line,
+    fit_distress_folds,
+    fit_folds,
+    predict,
+)
 from inference.training.utterance import Utterance
 
 LINES: Final = (Copy.WIDEBAND, Copy.TELEPHONE)
@@ -133,10 +141,8 @@ def research_figures(
     )
     folds = list(emobox_folds(corpus.speakers))
     labels = [label.value for label in Emotion]
-    emotion, distress = (
-        fit_folds(corpus, truth, names, folds, RESEARCH_CALIBRATION_FOLDS)
-        for truth, names in ((corpus.emotions, labels), (corpus.distress, CALM_DISTRESS))
-    )
+    emotion = fit_folds(corpus, corpus.emotions, labels, folds, RESEARCH_CALIBRATION_FOLDS)
+    distress = fit_distress_folds(corpus, folds, RESEARCH_CALIBRATION_FOLDS)
     heard = ears.hear_forms(acted, whole, list(RAVDESS_FORMS), seed, "whole")
     tested = np.arange(len(corpus.clips)) >= len(trained)
     return {
@@ -171,7 +177,7 @@ def label_figures(
 def _recipe(corpus: EmbeddedClips, labels: Sequence[Emotion]) -> dict[str, Metrics]:
     """Six labels, distress and arousal by line, and by the format that was published."""
     emotion = fit_folds(corpus, corpus.emotions, labels)
-    distress = fit_folds(corpus, corpus.distress, CALM_DISTRESS)
+    distress = fit_distress_folds(corpus)
     flac = np.array([_is_flac(clip) for clip in corpus.clips])
     rows = {copy.value: (copy, np.ones_like(flac)) for copy in corpus.embeddings}
     rows |= {"was flac": (Copy.WIDEBAND, flac), "was opus": (Copy.WIDEBAND, ~flac)}
@@ -187,8 +193,8 @@ def recipe_figures(
     truth: Names,
     heard: Rows,
     speakers: Names,
-    emotion: Sequence[Fold],
-    distress: Sequence[Fold],
+    emotion: Sequence[Fold[LinearHead]],
+    distress: Sequence[Fold[DistressHead]],
     kept: Sides | None = None,
 ) -> Metrics:
     """Figures of (clips,) recordings, each judged by heads that never heard its speaker.
@@ -263,7 +269,9 @@ def _categories(corpus: EmbeddedClips, ears: Ears, seed: int) -> dict[str, Metri
     return groups
 
 
-def _format_leak(corpus: EmbeddedClips, seven: Sequence[Fold], ears: Ears, seed: int) -> Metrics:
+def _format_leak(
+    corpus: EmbeddedClips, seven: Sequence[Fold[LinearHead]], ears: Ears, seed: int
+) -> Metrics:
     """Share of former FLACs called boredom, disgust or fear: as FLAC, and as Opus of 2 s.
 
     None of them is. If the second share is higher, the heads listen to the codec.
@@ -305,14 +313,9 @@ def _held_out(corpus: EmbeddedClips, shipped: SpeechHead) -> dict[str, Metrics]:
 def shipped_figures(truth: Names, heard: Rows, speakers: Names, shipped: SpeechHead) -> Metrics:
     """Figures of weights on (n,) recordings that they never heard, by the line of each."""
     labels = shipped.config.labels
-    log_probs, distress, shared = (
-        by_line(head, heard.embeddings, lines)
-        for head, lines in (
-            (shipped.emotion, heard.lines),
-            (shipped.distress, heard.lines),
-            (shipped.emotion, None),
-        )
-    )
+    log_probs = by_line(shipped.emotion, heard.embeddings, heard.lines)
+    distress = by_line(shipped.distress, heard.embeddings, heard.lines)
+    shared = by_line(shipped.emotion, heard.embeddings, None)
     return {
         **_six_labels(truth, log_probs, _odds(distress), labels, speakers),
         **_with_one_temperature(truth, shared, labels),

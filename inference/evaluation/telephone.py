@@ -15,12 +15,12 @@ from inference.evaluation.speech import (
     strangers_to,
     whole,
 )
-from inference.experts.speech_head import CALM_DISTRESS, SpeechHead
+from inference.experts.speech_head import SpeechHead
 from inference.training.degrade import Samples, random_cut, random_opus
 from inference.training.emodb import Clip
 from inference.training.ravdess_speech import ActedClip
 from inference.training.speech_corpus import DRAWS, Copy, embed_clips, prepare_clip
-from inference.training.speech_folds import fit_folds
+from inference.training.speech_folds import fit_distress_folds, fit_folds
 from inference.training.utterance import Utterance
 
 COMPARED: Final = ("uar", "distress_auc", "arousal_auc")
@@ -65,7 +65,7 @@ def evaluate_telephone(
     )
     labels = shipped.config.labels
     emotion = fit_folds(corpus, corpus.emotions, labels)
-    distress = fit_folds(corpus, corpus.distress, CALM_DISTRESS)
+    distress = fit_distress_folds(corpus)
 
     def read(clip: Utterance, random: np.random.Generator) -> Samples:
         prepared = prepare_clip(clip, ears.voice_activity)

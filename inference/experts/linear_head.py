@@ -46,14 +46,14 @@ class LinearHead:
         """
         scaled = (np.asarray(embeddings, dtype=np.float64) - self.mean) / self.scale
         logits = (scaled[..., None, :] * self.coefficients).sum(axis=-1) + self.intercepts
-        logits /= self.temperature if line is None else self.temperature_of(line)  # (…, labels)
+        logits /= self.temperature_of(line)  # (…, labels)
         logits -= logits.max(axis=-1, keepdims=True)
         log_probs: Floats = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
         return log_probs
 
-    def temperature_of(self, line: Line) -> float:
+    def temperature_of(self, line: Line | None) -> float:
         """That of the line, or the shared one."""
-        return self.by_line.get(line, self.temperature)
+        return self.temperature if line is None else self.by_line.get(line, self.temperature)
 
     def calibrated(self, temperature: float, by_line: Mapping[Line, float] | None = None) -> Self:
         """The same head with these temperatures."""

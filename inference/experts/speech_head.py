@@ -13,6 +13,7 @@ from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as serialise_tensors
 
 from inference.errors import AffectstreamError
+from inference.experts.distress_head import DistressHead
 from inference.experts.line import Line
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference
@@ -21,8 +22,6 @@ from inference.labels import Emotion
 WEIGHTS: Final = Path(__file__).parent.parent / "weights" / "speech"
 TENSORS_FILE: Final = "speech.safetensors"
 CONFIG_FILE: Final = "config.json"
-CALM_DISTRESS: Final = ("calm", "distress")
-"""Columns of the distress head."""
 _PARTS: Final = ("mean", "scale", "coefficients", "intercepts")
 
 
@@ -46,6 +45,9 @@ class SpeechConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Which form of the encoder the heads and temperatures were fitted on."""
     encoder_sha256: str
     labels: tuple[Emotion, ...]
+    distress_labels: tuple[str, ...]
+    """What the distress head tells apart before it sums the sides: emotions, and shades of
+    neutral such as boredom."""
     temperature: float
     distress_temperature: float
     line_temperatures: dict[Line, LineTemperatures] = {}
@@ -63,7 +65,7 @@ class SpeechHead:
     """Emotion and distress, each calibrated to an even prior over its labels."""
 
     emotion: LinearHead
-    distress: LinearHead
+    distress: DistressHead
     config: SpeechConfig
     digest: str = ""
     """First 8 hex digits of the SHA-256 of the tensors and the config; empty before saving."""
@@ -84,15 +86,14 @@ class SpeechHead:
 
     def distress_log_odds(self, embedding: NDArray[np.float32], line: Line | None = None) -> float:
         """Natural log odds of distress of one embedding, against an even prior."""
-        calm, distress = self.distress.log_probs(embedding, line)
-        return float(distress - calm)
+        return float(self.distress.log_odds(embedding, line))
 
     def save(self, folder: Path) -> None:
         """Write tensors and config into `folder`, making it."""
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {
             f"{name}.{part}": np.ascontiguousarray(getattr(head, part), dtype=np.float32)
-            for name, head in (("emotion", self.emotion), ("distress", self.distress))
+            for name, head in (("emotion", self.emotion), ("distress", self.distress.sides))
             for part in _PARTS
         }
         config = msgspec.json.format(msgspec.json.encode(self.config), indent=2)
@@ -115,7 +116,8 @@ class SpeechHead:
             emotion = _linear_head("emotion", tensors, config.labels).calibrated(
                 config.temperature, {line: own.emotion for line, own in lines}
             )
-            distress = _linear_head("distress", tensors, CALM_DISTRESS).calibrated(
+            sides = _linear_head("distress", tensors, config.distress_labels)
+            distress = DistressHead(sides).calibrated(
                 config.distress_temperature, {line: own.distress for line, own in lines}
             )
         except (OSError, KeyError, msgspec.DecodeError, SafetensorError) as exc:
@@ -123,7 +125,7 @@ class SpeechHead:
                 f"{folder}: no usable speech weights ({exc}); make them with "
                 "`affectstream train speech --data DIR --out FOLDER`"
             ) from exc
-        for head in (emotion, distress):
+        for head in (emotion, sides):
             if head.coefficients.shape != (len(head.labels), len(head.mean)):
                 raise SpeechWeightsError(
                     f"{folder}: {CONFIG_FILE} names {len(head.labels)} labels, "

@@ -8,7 +8,6 @@ import numpy as np
 
 from inference.evidence import Evidence
 from inference.experts.speech import SpeechExpert
-from inference.experts.speech_head import CALM_DISTRESS
 from inference.experts.text import TextExpert
 from inference.experts.text_features import as_recognised
 from inference.labels import Emotion, Role
@@ -17,7 +16,7 @@ from inference.training.degrade import Samples, random_noise
 from inference.training.own_speech import OwnRecording
 from inference.training.speaker_folds import label_folds
 from inference.training.speech_corpus import Copy, EmbeddedClips, degraded_copies, prepare_clip
-from inference.training.speech_folds import fit_folds
+from inference.training.speech_folds import fit_distress_folds, fit_folds
 from inference.training.utterance import chance, digest_of
 from inference.window import SECOND_NS, SPEECH_RATE_HZ, AudioSpan, TextSpan, WindowInput
 
@@ -52,7 +51,7 @@ def speech_evidence(
     own = any(isinstance(clip, OwnRecording) for clip in corpus.clips)
     folds = list(label_folds(corpus.speakers, corpus.emotions, OWN_FOLDS)) if own else None
     emotion = fit_folds(corpus, corpus.emotions, expert.head.config.labels, folds)
-    distress = fit_folds(corpus, corpus.distress, CALM_DISTRESS, folds)
+    distress = fit_distress_folds(corpus, folds)
     found: list[Labelled] = []
     for row, clip in enumerate(corpus.clips):
         strangers = next(fold for fold in range(len(emotion)) if emotion[fold].held_out[row])

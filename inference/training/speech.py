@@ -2,29 +2,25 @@
 
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from inference.calibration.patterns import SHARED, fit_pattern_temperatures
-from inference.calibration.temperature import fit_temperature
 from inference.errors import AffectstreamError
+from inference.experts.distress_head import CALM_DISTRESS, DistressHead
 from inference.experts.line import Line
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference
-from inference.experts.speech_head import (
-    CALM_DISTRESS,
-    LineTemperatures,
-    SpeechConfig,
-    SpeechHead,
-)
-from inference.labels import EMOTIONS, Emotion
+from inference.experts.speech_head import LineTemperatures, SpeechConfig, SpeechHead
+from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion
 from inference.training.emodb import HELD_OUT_SPEAKERS, Clip
 from inference.training.speaker_folds import MOST_FOLDS, label_folds
 from inference.training.speech_corpus import Copy, EmbeddedClips
@@ -33,10 +29,15 @@ VERSION: Final = 2
 INVERSE_PENALTY: Final = 0.003
 """C of the logistic regression: 768 features, some hundred clips. Up to .01 recall on unseen
 speakers moves by less than a point; the stronger penalty claims less about other voices."""
+DISTRESS_INVERSE_PENALTY: Final = 0.001
+"""C of the head behind distress: the strongest penalty within a standard error, over speakers,
+of the best AUC on EmoDB."""
 MAX_ITERATIONS: Final = 2_000
 MINIMUM_VOICES: Final = 2
 MINIMUM_LABELS: Final = 2
 LEAST_EFFORTS: Final = 2
+
+Floats = NDArray[np.float64]
 
 
 class TooFewVoicesError(AffectstreamError):
@@ -71,21 +72,64 @@ RESEARCH: Final = Origin(
 )
 
 
+class Calibrated(Protocol):
+    """What `fit_temperatures` calibrates."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the columns of what comes out."""
+        ...
+
+    def log_probs(self, embeddings: NDArray[np.floating], line: Line | None = None) -> Floats:
+        """(…, labels) natural log-probabilities of (…, size)."""
+        ...
+
+    def calibrated(self, temperature: float, by_line: Mapping[Line, float] | None = None) -> Self:
+        """The same head with these temperatures."""
+        ...
+
+
+Head = TypeVar("Head", bound=Calibrated)
+
+
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """Where rows come from.
+class Rows:
+    """What heads are fitted on: every form of every recording.
 
     Attributes:
+        embeddings: (rows, 768).
+        labels: (rows,).
+        speakers: (rows,) who is heard.
         lines: (rows,) the `Line` that each sounds like.
         recordings: (rows,) which recording each is a form of.
     """
 
+    embeddings: NDArray[np.float32]
+    labels: NDArray[np.str_]
+    speakers: NDArray[np.str_]
     lines: NDArray[np.str_]
     recordings: NDArray[np.integer]
 
+    @classmethod
+    def of(cls, corpus: EmbeddedClips, labels: NDArray[np.str_], clips: NDArray[np.bool_]) -> Self:
+        """Every form and draw of the clips that `clips` marks, called `labels`, (clips,) both."""
+        heard = [draw[clips] for form in corpus.embeddings.values() for draw in form]
+        lines = [draw[clips] for form in corpus.lines.values() for draw in form]
+        times = len(heard)
+        return cls(
+            np.concatenate(heard),
+            np.tile(labels[clips], times),
+            np.tile(corpus.speakers[clips], times),
+            np.concatenate(lines),
+            np.tile(np.flatnonzero(clips), times),
+        )
+
 
 def fit_linear(
-    embeddings: NDArray[np.float32], labels: NDArray[np.str_], names: Sequence[str]
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    names: Sequence[str],
+    inverse_penalty: float = INVERSE_PENALTY,
 ) -> LinearHead:
     """Fit an uncalibrated head: standard scaling, logistic regression, classes balanced.
 
@@ -93,11 +137,12 @@ def fit_linear(
         embeddings: (rows, 768).
         labels: (rows,), each one of `names`, all of which occur.
         names: order of the columns of what the head gives.
+        inverse_penalty: C of the logistic regression.
     """
     scaler = StandardScaler().fit(embeddings.astype(np.float64))
-    model = LogisticRegression(
-        C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS
-    ).fit(scaler.transform(embeddings.astype(np.float64)), labels)
+    model = LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=MAX_ITERATIONS)
+    with threadpool_limits(1, "blas"):  # on a busy machine threads wait for each other
+        model.fit(scaler.transform(embeddings.astype(np.float64)), labels)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(names) == 2:  # noqa: PLR2004 - scikit-learn keeps one row where two labels mirror it
         coefficients = np.concatenate((-coefficients, coefficients)) / 2
@@ -112,80 +157,98 @@ def fit_linear(
     )
 
 
-def fit_calibrated(
-    embeddings: NDArray[np.float32],
-    labels: NDArray[np.str_],
-    speakers: NDArray[np.str_],
-    names: Sequence[str],
-    over: Lines | None = None,
-    folds: int = MOST_FOLDS,
-) -> LinearHead:
-    """Fit a head on all rows, and its temperatures on predictions for unseen speakers.
+def fit_emotion(rows: Rows, names: Sequence[str], folds: int = MOST_FOLDS) -> LinearHead:
+    """Fit a head over `names` on all rows; see `fit_temperatures`."""
+    _check_voices(rows, names)
 
-    Each speaker is left out once. Temperatures are fitted with the classes weighted equally,
-    so the head's prior is uniform over `names`: one for all rows, and one a line, drawn to
-    the first by n / (n + 200) for n recordings. Rows whose label nobody else shows are not
+    def fit(kept: NDArray[np.bool_]) -> LinearHead:
+        return fit_linear(rows.embeddings[kept], rows.labels[kept], names)
+
+    return fit_temperatures(fit, rows, rows.labels, names, folds)
+
+
+def fit_distress(rows: Rows, names: Sequence[str], folds: int = MOST_FOLDS) -> DistressHead:
+    """Fit a head for distress on all rows; see `fit_temperatures`.
+
+    Args:
+        rows: each label is one of `names`.
+        names: shades on either side; see `EmbeddedClips.shades`.
+        folds: see `fit_temperatures`.
+
+    Raises:
+        TooFewVoicesError: a label has fewer than two speakers, or a side no label.
+    """
+    _check_voices(rows, names)
+    distressed = set(names) & DISTRESS
+    if not distressed or distressed == set(names):
+        raise TooFewVoicesError(
+            f"two speakers each show {', '.join(names) or 'no label'}: distress is told from its "
+            f"contrast, so some of {', '.join(sorted(DISTRESS))} and some of "
+            f"{', '.join(sorted(NOT_DISTRESS))} are needed; add recordings"
+        )
+
+    def fit(kept: NDArray[np.bool_]) -> DistressHead:
+        return DistressHead(
+            fit_linear(rows.embeddings[kept], rows.labels[kept], names, DISTRESS_INVERSE_PENALTY)
+        )
+
+    sides = np.where(np.isin(rows.labels, list(DISTRESS)), CALM_DISTRESS[1], CALM_DISTRESS[0])
+    return fit_temperatures(fit, rows, sides, names, folds)
+
+
+def fit_temperatures(
+    fit: Callable[[NDArray[np.bool_]], Head],
+    rows: Rows,
+    truth: NDArray[np.str_],
+    names: Sequence[str],
+    folds: int = MOST_FOLDS,
+) -> Head:
+    """A head on all rows, with temperatures fitted on predictions for unseen speakers.
+
+    Each speaker is left out once. Temperatures are fitted with the columns weighted equally,
+    so the head's prior is uniform over them: one for all rows, and one a line, drawn to the
+    first by n / (n + 200) for n recordings. Rows whose label nobody else shows are not
     predicted.
 
     Args:
-        embeddings: (rows, 768).
-        labels: (rows,), each one of `names`.
-        speakers: (rows,) name of each row's speaker.
-        names: order of the columns of what the head gives.
-        over: which line each row came over; None fits no temperature by line.
+        fit: makes an uncalibrated head of the rows that are marked, (rows,).
+        rows: what to fit on.
+        truth: (rows,) which column of the head is right.
+        names: labels that every fit needs.
         folds: speakers are left out together where there are more of them than this.
 
     Raises:
-        TooFewVoicesError: a label of `names` has fewer than two speakers.
+        TooFewVoicesError: nobody can be left out.
     """
-    for name in names:
-        voices = len(set(speakers[labels == name].tolist()))
-        if voices < MINIMUM_VOICES:
-            raise TooFewVoicesError(
-                f"{name}: {voices} speakers; every label needs {MINIMUM_VOICES}, one to learn "
-                "from and one to be tested on: give the whole corpus"
-            )
-    log_probs = np.full((len(labels), len(names)), np.nan)
-    for held_out in label_folds(speakers, labels, folds):
-        if set(labels[~held_out].tolist()) == set(names):
-            head = fit_linear(embeddings[~held_out], labels[~held_out], names)
-            log_probs[held_out] = head.log_probs(embeddings[held_out])
+    head = fit(np.ones(len(truth), dtype=np.bool_))
+    log_probs = np.full((len(truth), len(head.labels)), np.nan)
+    for held_out in label_folds(rows.speakers, rows.labels, folds):
+        if set(rows.labels[~held_out].tolist()) == set(names):
+            log_probs[held_out] = fit(~held_out).log_probs(rows.embeddings[held_out])
     predicted = np.isfinite(log_probs).all(axis=1)
     if not predicted.any():
         raise TooFewVoicesError(
             f"{', '.join(names)}: no speaker can be left out without a label losing its only "
             "voice; add recordings of others"
         )
-    columns = np.array([list(names).index(label) for label in labels])
-    head = fit_linear(embeddings, labels, names)
-    if over is None:
-        return head.calibrated(fit_temperature(log_probs[predicted], columns[predicted]))
-    rows = {line: predicted & (over.lines == line) for line in Line}
+    columns = np.array([head.labels.index(label) for label in truth])
+    over = {line: predicted & (rows.lines == line) for line in Line}
     fitted = fit_pattern_temperatures(
-        {line: (log_probs[kept], columns[kept]) for line, kept in rows.items() if kept.any()},
-        items={line: len(np.unique(over.recordings[kept])) for line, kept in rows.items()},
+        {line: (log_probs[kept], columns[kept]) for line, kept in over.items() if kept.any()},
+        items={line: len(np.unique(rows.recordings[kept])) for line, kept in over.items()},
     )
     return head.calibrated(fitted.pop(SHARED), {Line(line): own for line, own in fitted.items()})
 
 
-def fit_copies(
-    corpus: EmbeddedClips,
-    labels: NDArray[np.str_],
-    names: Sequence[str],
-    rows: NDArray[np.bool_],
-    folds: int = MOST_FOLDS,
-) -> LinearHead:
-    """`fit_calibrated` on every form and draw of the clips that `rows` marks, (clips,)."""
-    heard = [draw[rows] for form in corpus.embeddings.values() for draw in form]
-    lines = [draw[rows] for form in corpus.lines.values() for draw in form]
-    return fit_calibrated(
-        np.concatenate(heard),
-        np.tile(labels[rows], len(heard)),
-        np.tile(corpus.speakers[rows], len(heard)),
-        names,
-        Lines(np.concatenate(lines), np.tile(np.flatnonzero(rows), len(heard))),
-        folds,
-    )
+def _check_voices(rows: Rows, names: Sequence[str]) -> None:
+    """Raise TooFewVoicesError where a label of `names` has fewer than two speakers."""
+    for name in names:
+        voices = len(set(rows.speakers[rows.labels == name].tolist()))
+        if voices < MINIMUM_VOICES:
+            raise TooFewVoicesError(
+                f"{name}: {voices} speakers; every label needs {MINIMUM_VOICES}, one to learn "
+                "from and one to be tested on: give the whole corpus"
+            )
 
 
 def neutral_effort(corpus: EmbeddedClips, rows: NDArray[np.bool_]) -> EffortReference:
@@ -211,9 +274,20 @@ def labels_of(corpus: EmbeddedClips, rows: NDArray[np.bool_]) -> tuple[Emotion, 
     Those of EmoDB where it is there, and all that at least two speakers show.
     """
     known = {clip.emotion for clip in corpus.clips if isinstance(clip, Clip)}
-    pairs = set(zip(corpus.emotions[rows].tolist(), corpus.speakers[rows].tolist(), strict=True))
-    voices = Counter(emotion for emotion, _ in pairs)
+    voices = _voices(corpus.emotions[rows], corpus.speakers[rows])
     return tuple(one for one in EMOTIONS if one in known or voices[one.value] >= MINIMUM_VOICES)
+
+
+def shades_of(corpus: EmbeddedClips, rows: NDArray[np.bool_]) -> tuple[str, ...]:
+    """The shades on either side of distress that two speakers of the marked clips show."""
+    sided = rows & np.isin(corpus.emotions, list(DISTRESS | NOT_DISTRESS))
+    voices = _voices(corpus.shades[sided], corpus.speakers[sided])
+    return tuple(sorted(shade for shade, count in voices.items() if count >= MINIMUM_VOICES))
+
+
+def _voices(labels: NDArray[np.str_], speakers: NDArray[np.str_]) -> Counter[str]:
+    """How many speakers show each label, (rows,) both."""
+    return Counter(label for label, _ in set(zip(labels.tolist(), speakers.tolist(), strict=True)))
 
 
 def train_speech(
@@ -231,16 +305,17 @@ def train_speech(
             f"two speakers each show {', '.join(labels) or 'no label'}: a head tells at least "
             f"{MINIMUM_LABELS} labels apart; add recordings"
         )
-    known = rows & np.isin(corpus.emotions, labels)
-    judged = rows & np.isin(corpus.distress, CALM_DISTRESS)
-    emotion = fit_copies(corpus, corpus.emotions, labels, known)
-    distress = fit_copies(corpus, corpus.distress, CALM_DISTRESS, judged)
+    shades = shades_of(corpus, rows)
+    known, judged = np.isin(corpus.emotions, labels), np.isin(corpus.shades, shades)
+    emotion = fit_emotion(Rows.of(corpus, corpus.emotions, rows & known), labels)
+    distress = fit_distress(Rows.of(corpus, corpus.shades, rows & judged), shades)
     config = SpeechConfig(
         name=origin.name,
         version=VERSION,
         backend="onnxruntime-cpu-int8",
         encoder_sha256=encoder_sha256,
         labels=labels,
+        distress_labels=shades,
         temperature=emotion.temperature,
         distress_temperature=distress.temperature,
         line_temperatures={
@@ -260,6 +335,7 @@ def train_speech(
             "speakers": sorted(set(corpus.speakers[rows].tolist())),
             "held_out_speakers": sorted(HELD_OUT_SPEAKERS),
             "inverse_penalty": INVERSE_PENALTY,
+            "distress_inverse_penalty": DISTRESS_INVERSE_PENALTY,
             "onnxruntime": version("onnxruntime"),
             "scikit-learn": version("scikit-learn"),
             "python": platform.python_version(),

@@ -9,10 +9,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.experts.speech_head import CALM_DISTRESS
 from inference.experts.voice_activity import VoiceActivity
 from inference.experts.voice_encoder import VoiceEncoder
-from inference.labels import DISTRESS, NOT_DISTRESS
+from inference.labels import Emotion
 from inference.training.audio_file import read_audio
 from inference.training.degrade import (
     SHORT_CUT_S,
@@ -93,11 +92,14 @@ class EmbeddedClips:
         return np.array([clip.word for clip in self.clips])
 
     @property
-    def distress(self) -> NDArray[np.str_]:
-        """(clips,) one of `CALM_DISTRESS`; `neither` where the label is on no side."""
-        calm, distress = CALM_DISTRESS
-        sides = dict.fromkeys(DISTRESS, distress) | dict.fromkeys(NOT_DISTRESS, calm)
-        return np.array([sides.get(clip.emotion, "neither") for clip in self.clips])
+    def shades(self) -> NDArray[np.str_]:
+        """(clips,) labels of the product's vocabulary, boredom and calm apart from neutral."""
+        return np.array(
+            [
+                clip.word if clip.emotion is Emotion.NEUTRAL else clip.emotion.value
+                for clip in self.clips
+            ]
+        )
 
     @property
     def for_the_demo(self) -> NDArray[np.bool_]:

@@ -6,9 +6,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from inference.experts.distress_head import CALM_DISTRESS
 from inference.experts.line import Line
 from inference.experts.linear_head import LinearHead
-from inference.experts.speech_head import CALM_DISTRESS
 from inference.experts.voice_activity import VoiceActivity
 from inference.experts.voice_encoder import EMBEDDING_SIZE, VoiceEncoder
 from inference.labels import EMOTIONS, Emotion
@@ -19,11 +19,13 @@ from inference.training.ravdess_speech import ActedClip
 from inference.training.speech import (
     INVERSE_PENALTY,
     MAX_ITERATIONS,
-    Lines,
+    Rows,
     TooFewVoicesError,
-    fit_calibrated,
+    fit_distress,
+    fit_emotion,
     fit_linear,
     labels_of,
+    shades_of,
     train_speech,
 )
 from inference.training.speech_corpus import (
@@ -100,7 +102,10 @@ def test_nothing_of_the_demo_speakers_reaches_weights_temperatures_or_references
     plain, moved = (
         train_speech(_corpus(strangers_shift=shift), "0" * 64, seed=0) for shift in (0.0, 100.0)
     )
-    for head, other in ((plain.emotion, moved.emotion), (plain.distress, moved.distress)):
+    for head, other in (
+        (plain.emotion, moved.emotion),
+        (plain.distress.sides, moved.distress.sides),
+    ):
         assert np.array_equal(head.coefficients, other.coefficients)
         assert np.array_equal(head.mean, other.mean)
         assert head.temperature == other.temperature
@@ -117,16 +122,21 @@ def test_trained_heads_find_what_the_embedding_shows() -> None:
     assert (found == corpus.emotions[strangers]).mean() > 0.6
 
 
-def test_the_numbers_kept_of_a_binary_fit_say_what_scikit_learn_says() -> None:
+def test_the_numbers_kept_of_a_fit_say_what_scikit_learn_says() -> None:
     corpus = _corpus()
     rows = corpus.embeddings[Copy.WIDEBAND][0].astype(np.float64)
-    head = fit_linear(corpus.embeddings[Copy.WIDEBAND][0], corpus.distress, CALM_DISTRESS)
-    scaler = StandardScaler().fit(rows)
-    model = LogisticRegression(
-        C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS
-    ).fit(scaler.transform(rows), corpus.distress)
-    expected = model.predict_proba(scaler.transform(rows))
-    assert np.exp(head.log_probs(rows)) == pytest.approx(expected, abs=1e-9)
+    calm = np.isin(corpus.emotions, ["joy", "neutral"])
+    for labels, names in (
+        (corpus.emotions, np.unique(corpus.emotions)),
+        (np.where(calm, "a", "b"), ["a", "b"]),
+    ):
+        head = fit_linear(corpus.embeddings[Copy.WIDEBAND][0], labels, [*names])
+        scaler = StandardScaler().fit(rows)
+        model = LogisticRegression(
+            C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS
+        ).fit(scaler.transform(rows), labels)
+        expected = model.predict_proba(scaler.transform(rows))
+        assert np.exp(head.log_probs(rows)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_labels_travel_by_name_not_by_the_order_of_the_classes() -> None:
@@ -139,15 +149,29 @@ def test_labels_travel_by_name_not_by_the_order_of_the_classes() -> None:
     assert shuffled[:, columns] == pytest.approx(ordered, abs=1e-12)
 
 
-def test_boredom_is_neutral_and_disgust_is_distress() -> None:
+def test_boredom_is_neutral_and_calm_but_told_apart_from_it() -> None:
     corpus = _corpus()
-    bored, disgusted = (
-        np.array([clip.category is category for clip in corpus.clips])
-        for category in (Category.BOREDOM, Category.DISGUST)
-    )
+    bored = np.array([clip.word == "boredom" for clip in corpus.clips])
     assert set(corpus.emotions[bored]) == {Emotion.NEUTRAL.value}
-    assert set(corpus.distress[bored]) == {"calm"}
-    assert set(corpus.distress[disgusted]) == {"distress"}
+    assert set(corpus.shades[bored]) == {"boredom"}
+    assert shades_of(corpus, ~corpus.for_the_demo) == (
+        "anger",
+        "boredom",
+        "disgust",
+        "fear",
+        "joy",
+        "neutral",
+        "sadness",
+    )
+    head = train_speech(corpus, "0" * 64, seed=0).distress
+    probability = np.exp(head.log_probs(corpus.embeddings[Copy.WIDEBAND][0]))[:, 1]
+    assert head.labels == CALM_DISTRESS
+    assert probability[bored].mean() < 0.5 < probability[corpus.emotions == "disgust"].mean()
+
+
+def test_words_of_a_corpus_are_shades_only_where_they_are_neutral() -> None:
+    own = (ActedClip(Path("a"), "01", "sad"), ActedClip(Path("b"), "01", "calm"))
+    assert _corpus(own=own).shades[-2:].tolist() == ["sadness", "calm"]
 
 
 def test_what_a_clip_goes_through_does_not_depend_on_the_others() -> None:
@@ -172,12 +196,20 @@ def test_what_a_clip_goes_through_does_not_depend_on_the_others() -> None:
 
 def test_a_label_that_one_speaker_alone_shows_cannot_be_calibrated() -> None:
     corpus = _corpus()
-    rows = corpus.embeddings[Copy.WIDEBAND][0]
     kept = (corpus.emotions != "fear") | (corpus.speakers == "08")
-    with pytest.raises(TooFewVoicesError, match="fear: 1 speakers"):
-        fit_calibrated(
-            rows[kept], corpus.emotions[kept], corpus.speakers[kept], ("anger", "fear", "joy")
-        )
+    kept &= np.isin(corpus.emotions, ["anger", "fear", "joy"])
+    rows = Rows.of(corpus, corpus.emotions, kept)
+    for fit in (fit_emotion, fit_distress):
+        with pytest.raises(TooFewVoicesError, match="fear: 1 speakers"):
+            fit(rows, ("anger", "fear", "joy"))
+
+
+@pytest.mark.parametrize("names", [("anger", "fear"), ("joy", "neutral")])
+def test_distress_needs_its_contrast(names: tuple[str, ...]) -> None:
+    corpus = _corpus()
+    rows = Rows.of(corpus, corpus.emotions, np.isin(corpus.emotions, names))
+    with pytest.raises(TooFewVoicesError, match="is told from its contrast"):
+        fit_distress(rows, names)
 
 
 def test_each_line_has_a_temperature_drawn_to_the_shared_one_by_its_recordings() -> None:
@@ -194,7 +226,7 @@ def test_each_line_has_a_temperature_drawn_to_the_shared_one_by_its_recordings()
 
     def fitted(recordings: int) -> LinearHead:
         numbers = np.arange(len(rows)) % recordings
-        return fit_calibrated(rows, labels, speakers, names, Lines(lines, numbers))
+        return fit_emotion(Rows(rows, labels, speakers, lines, numbers), names)
 
     few, many = fitted(2), fitted(len(rows))
     assert few.temperature == many.temperature
@@ -217,7 +249,7 @@ def test_surprise_is_on_neither_side_of_distress() -> None:
     plain, surprised = (
         train_speech(_corpus(own=own), "0" * 64, seed=0) for own in ((), _surprised("anna", "ben"))
     )
-    assert np.array_equal(plain.distress.coefficients, surprised.distress.coefficients)
+    assert np.array_equal(plain.distress.sides.coefficients, surprised.distress.sides.coefficients)
     assert plain.distress.temperature == surprised.distress.temperature
 
 
