@@ -80,7 +80,7 @@ class Ears:
         forms: Sequence[Form],
         seed: int,
         how: str,
-    ) -> dict[Form, "Rows"]:
+    ) -> dict[Form, "HeardRows"]:
         """Every clip in every form.
 
         Args:
@@ -108,7 +108,7 @@ class Ears:
                 kept = self.cache.get(key, partial(self._hear_form, clip, read, form, seed))
                 heard[form].append(kept[_ONLY])
             self.on_clip()
-        return {form: Rows.heard_as(rows) for form, rows in heard.items()}
+        return {form: HeardRows.heard_as(rows) for form, rows in heard.items()}
 
     def _hear_form(
         self,
@@ -124,7 +124,7 @@ class Ears:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class HeardRows:
     """Recordings of one form.
 
     Attributes:
@@ -136,19 +136,19 @@ class Rows:
     lines: NDArray[np.str_]
 
     @classmethod
-    def heard_as(cls, heard: Sequence[Heard]) -> "Rows":
+    def heard_as(cls, heard: Sequence[Heard]) -> "HeardRows":
         """From what was heard of each."""
         return cls(
             np.stack([one.embedding for one in heard]), np.array([one.line for one in heard])
         )
 
-    def of(self, kept: NDArray[np.bool_]) -> "Rows":
+    def of(self, kept: NDArray[np.bool_]) -> "HeardRows":
         """The recordings of which `kept`, (n,), is true."""
-        return Rows(self.embeddings[kept], self.lines[kept])
+        return HeardRows(self.embeddings[kept], self.lines[kept])
 
-    def after(self, others: "Rows") -> "Rows":
+    def after(self, others: "HeardRows") -> "HeardRows":
         """`others`, then these."""
-        return Rows(
+        return HeardRows(
             np.concatenate((others.embeddings, self.embeddings)),
             np.concatenate((others.lines, self.lines)),
         )

@@ -15,7 +15,7 @@ from inference.evaluation.figures import (
     naming_figures,
     uar_standard_error,
 )
-from inference.evaluation.line_forms import Ears, Form, Rows
+from inference.evaluation.line_forms import Ears, Form, HeardRows
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
 from inference.experts.distress_head import DistressHead
 from inference.experts.line import Line
@@ -26,7 +26,8 @@ from inference.training.audio_file import read_audio
 from inference.training.degrade import Samples, random_cut
 from inference.training.emodb import Category, Clip
 from inference.training.ravdess_speech import CATEGORIES, ActedClip, emobox_folds
-from inference.training.speech import fit_linear
+from inference.training.speaker_folds import speaker_folds
+from inference.training.speech import Rows, fit_linear
 from inference.training.speech_corpus import (
     DRAWS,
     Copy,
@@ -35,6 +36,7 @@ from inference.training.speech_corpus import (
     is_for_the_demo,
 )
 from inference.training.speech_folds import (
+    SPEAKERS_PER_FOLD,
     Fold,
     by_line,
     fit_distress_folds,
@@ -191,7 +193,7 @@ def _recipe(corpus: EmbeddedClips, labels: Sequence[Emotion]) -> dict[str, Metri
 
 def recipe_figures(
     truth: Names,
-    heard: Rows,
+    heard: HeardRows,
     speakers: Names,
     emotion: Sequence[Fold[LinearHead]],
     distress: Sequence[Fold[DistressHead]],
@@ -230,9 +232,9 @@ def _six_labels(
     }
 
 
-def first_draw(corpus: EmbeddedClips, copy: Copy) -> Rows:
+def first_draw(corpus: EmbeddedClips, copy: Copy) -> HeardRows:
     """Every clip in one form."""
-    return Rows(corpus.embeddings[copy][0], corpus.lines[copy][0])
+    return HeardRows(corpus.embeddings[copy][0], corpus.lines[copy][0])
 
 
 def _with_one_temperature(truth: Names, log_probs: Floats, labels: Sequence[str]) -> Metrics:
@@ -248,25 +250,43 @@ def _telephone_share(lines: Names) -> float:
 def _categories(corpus: EmbeddedClips, ears: Ears, seed: int) -> dict[str, Metrics]:
     """EmoDB in its own words, as others report it, and whether a format gives them away."""
     names = sorted(category.name.lower() for category in Category)
-    seven, four = (fit_folds(corpus, corpus.categories, chosen) for chosen in (names, FOUR_CLASSES))
-    in_four = np.isin(corpus.categories, FOUR_CLASSES)
+    seven, four = (_naming_folds(corpus, chosen) for chosen in (names, FOUR_CLASSES))
     groups: dict[str, Metrics] = {}
     for copy in LINES:
-        heard = first_draw(corpus, copy)
-        groups[f"seven classes, {copy.value}"] = label_figures(
-            corpus.categories,
-            predict(seven, heard.embeddings, heard.lines),
-            names,
-            corpus.speakers,
-        )
-        groups[f"four classes, {copy.value}"] = label_figures(
-            corpus.categories[in_four],
-            predict(four, heard.embeddings, heard.lines)[in_four],
-            FOUR_CLASSES,
-            corpus.speakers[in_four],
-        )
+        embeddings = corpus.embeddings[copy][0]
+        for title, chosen, folds in (
+            ("seven classes", names, seven),
+            ("four classes", FOUR_CLASSES, four),
+        ):
+            kept = np.isin(corpus.categories, chosen)
+            found = predict(folds, embeddings)[kept].argmax(axis=1)
+            groups[f"{title}, {copy.value}"] = _named(
+                corpus.categories[kept], found, chosen, corpus.speakers[kept]
+            )
     groups["format leak"] = _format_leak(corpus, seven, ears, seed)
     return groups
+
+
+def _naming_folds(corpus: EmbeddedClips, names: Sequence[str]) -> tuple[Fold[LinearHead], ...]:
+    """The recipe in five folds for names alone: without temperatures."""
+    known = np.isin(corpus.categories, names)
+    folds = []
+    for held_out in speaker_folds(corpus.speakers, SPEAKERS_PER_FOLD):
+        rows = Rows.of(corpus, corpus.categories, known & ~held_out)
+        folds.append(Fold(held_out, fit_linear(rows.embeddings, rows.labels, names)))
+    return tuple(folds)
+
+
+def _named(
+    truth: Names, found: NDArray[np.integer], names: Sequence[str], speakers: Names
+) -> Metrics:
+    """How often (n,) columns of `names` are right."""
+    columns = columns_of(truth, names)
+    return {
+        "accuracy": metrics.accuracy(columns, found),
+        "uar": metrics.uar(columns, found),
+        "uar_se": uar_standard_error(columns, found, speakers),
+    }
 
 
 def _format_leak(
@@ -310,7 +330,9 @@ def _held_out(corpus: EmbeddedClips, shipped: SpeechHead) -> dict[str, Metrics]:
     }
 
 
-def shipped_figures(truth: Names, heard: Rows, speakers: Names, shipped: SpeechHead) -> Metrics:
+def shipped_figures(
+    truth: Names, heard: HeardRows, speakers: Names, shipped: SpeechHead
+) -> Metrics:
     """Figures of weights on (n,) recordings that they never heard, by the line of each."""
     labels = shipped.config.labels
     log_probs = by_line(shipped.emotion, heard.embeddings, heard.lines)
@@ -363,7 +385,6 @@ def _ravdess_alone(
 ) -> dict[str, Metrics]:
     """Eight classes by a head trained on both lines of the other actors, uncalibrated."""
     truth = np.array([clip.category for clip in acted])
-    columns = np.array([CATEGORIES.index(category) for category in truth])
     found = {copy: np.empty(len(acted), dtype=np.int64) for copy in lines}
     for held_out in emobox_folds(actors):
         head = fit_linear(
@@ -374,11 +395,7 @@ def _ravdess_alone(
         for copy, embeddings in lines.items():
             found[copy][held_out] = head.log_probs(embeddings[held_out]).argmax(axis=1)
     return {
-        f"RAVDESS alone, eight classes, {copy.value}": {
-            "accuracy": metrics.accuracy(columns, calls),
-            "uar": metrics.uar(columns, calls),
-            "uar_se": uar_standard_error(columns, calls, actors),
-        }
+        f"RAVDESS alone, eight classes, {copy.value}": _named(truth, calls, CATEGORIES, actors)
         for copy, calls in found.items()
     }
 

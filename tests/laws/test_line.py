@@ -80,7 +80,6 @@ def test_silence_is_no_line_that_raises() -> None:
     [
         ("narrowband_us_20s.wav", Line.TELEPHONE),
         ("phone_two_party_30s.wav", Line.TELEPHONE),
-        ("jfk.flac", Line.WIDEBAND),
         ("two_speakers_19s.wav", Line.WIDEBAND),
         # mu-law sampled at 16 kHz, in spite of its name: it holds voice up to 8 kHz
         ("mulaw_8k.wav", Line.WIDEBAND),
