@@ -107,6 +107,14 @@ class ScoreJson(msgspec.Struct, frozen=True, kw_only=True):
     versions: VersionsJson
     partial: bool = False
     shed: tuple[str, ...] = ()
+    change: Annotated[
+        float | None,
+        Meta(
+            description="How far the voice is from the participant's own usual one, in standard "
+            "deviations, smoothed; above 0 towards arousal. Null without speech, or while too "
+            "little of it was heard."
+        ),
+    ] = None
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -176,6 +184,7 @@ def published(score: WindowScore) -> ScoreJson:
         ),
         partial=score.partial,
         shed=score.shed,
+        change=score.change,
     )
 
 
@@ -252,6 +261,7 @@ def _score_of(body: ScoreJson) -> WindowScore:
         ),
         partial=body.partial,
         shed=body.shed,
+        change=body.change,
     )
 
 

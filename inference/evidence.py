@@ -36,6 +36,27 @@ class Cue:
     """True where `cue` repeats words: stored only if policy keeps transcripts."""
     kind: str = ""
     """What stands in for a cue that may not be quoted, for example "complaint phrase"."""
+    against_others: bool = False
+    """True where it compares with other people: left out once the own voice is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prosody:
+    """How the voice of one window moves: for cues and for change, never for a probability.
+
+    None where there is nothing to measure: a whisper has no pitch, a word has no pace.
+    """
+
+    pitch_semitones: float | None = None
+    """Median of the voiced frames, semitones above 27.5 Hz."""
+    melody_semitones: float | None = None
+    """How far pitch moves about its median: a standard deviation."""
+    effort_db: float | None = None
+    """Power above 1 kHz over power below, see `inference.experts.speech_effort`."""
+    pace_per_s: float | None = None
+    """Peaks of loudness, roughly syllables, in a second of speech."""
+    spoken_ns: tuple[tuple[int, int], ...] = ()
+    """Event times `[start, end)` in which somebody speaks, ascending, without overlap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +80,8 @@ class Evidence:
     weight_limit: float = 1.5
     """Upper bound of this expert's fusion weight; uncalibrated rules stay at .3."""
     cues: tuple[Cue, ...] = ()
+    prosody: Prosody | None = None
+    """Of an expert that hears a voice: compared with the participant's own usual one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class AbsenceReason(StrEnum):
     """Why a modality has no say in a window."""
 
     NO_CAMERA = "no_camera"
-    """The participant never declared a video track."""
+    """The participant never declared a video track, or it had no picture in this window."""
     NO_TRACK = "no_track"
     """The participant never declared an audio or transcript track."""
     NO_FACE = "no_face"

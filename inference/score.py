@@ -91,6 +91,9 @@ class WindowScore(msgspec.Struct, frozen=True, kw_only=True):
     versions: Versions
     partial: bool = False
     shed: tuple[str, ...] = ()
+    change: float | None = None
+    """How far the voice is from the participant's own usual one, in standard deviations,
+    smoothed; above 0 towards arousal. None without speech, or while too little was heard."""
 
     @property
     def id(self) -> uuid.UUID:
@@ -101,15 +104,39 @@ class WindowScore(msgspec.Struct, frozen=True, kw_only=True):
         return uuid.uuid5(SCORE_NAMESPACE, key)
 
 
+class UsualMeasure(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure of a participant's voice over what was heard so far."""
+
+    mean: float = 0.0
+    variance: float = 0.0
+    """Between windows."""
+    seconds: float = 0.0
+    """Of speech that taught it, up to the first minute."""
+
+
+class UsualVoice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a participant's voice is usually like, see `inference.experts.own_voice`."""
+
+    heard_until_ns: int = 0
+    """Speech before this was counted."""
+    measures: dict[str, UsualMeasure] = {}
+    """By the name of a field of `inference.evidence.Prosody`."""
+
+
 class ParticipantState(msgspec.Struct, frozen=True, kw_only=True):
     """What scoring carries from one final window to the next: numbers only.
 
-    Stored with `progress`, so a new owner goes on exactly where the old one stopped.
+    Stored with `progress`, so a new owner goes on exactly where the old one stopped. Fields
+    are appended with defaults: what an older version stored is still read.
     """
 
     version: int = 1
     smoothed_distress: float | None = None
     smoothed_at_ns: int = 0
+    smoothed_change: float | None = None
+    changed_at_ns: int = 0
+    """End of the window that `smoothed_change` is of."""
+    voice: UsualVoice | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -5,15 +5,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
+import msgspec
 import numpy as np
 
 from inference.errors import AffectstreamError
 from inference.evidence import Absent, Cue, Evidence, Expert, Quality
+from inference.experts import own_voice
 from inference.experts.face import FaceExpert
+from inference.experts.own_voice import Comparison
+from inference.experts.read_once import ReadOnce
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
+from inference.experts.voice_encoders import Device
 from inference.fusion.artefact import UNCALIBRATED, Fusers
 from inference.fusion.decision import arousal, decide, nothing_to_decide, valence
 from inference.fusion.fuser import Fused
@@ -31,7 +36,7 @@ from inference.window import SECOND_NS, WindowInput
 
 NAME: Final = "default-1"
 HALF_LIFE_NS: Final = 4 * SECOND_NS
-"""Of smoothed distress, in event time."""
+"""Of smoothed distress and of change, in event time."""
 StateKey = tuple[str, str, str, str]
 """(tenant, run, conversation, participant)."""
 Finding = Evidence | Absent
@@ -87,6 +92,7 @@ class Scorer:
         keep_quotes: bool,
         config_digest: str,
         fusers: Fusers,
+        device: Device = "cpu",
     ) -> Self:
         """Load the shipped experts; takes seconds.
 
@@ -97,6 +103,7 @@ class Scorer:
             keep_quotes: see the class.
             config_digest: see the class.
             fusers: see the class.
+            device: of the voice encoder.
 
         Raises:
             UnknownProfileError: no weights for this profile are here.
@@ -108,7 +115,7 @@ class Scorer:
                 "data forbids commercial use must be trained on your own machine"
             )
         experts: list[Expert] = [
-            SpeechExpert.load(threads),
+            ReadOnce(SpeechExpert.load(threads, device=device)),
             TextExpert.load(),
             FaceExpert.load(models_dir),
         ]
@@ -153,7 +160,7 @@ class Scorer:
             score = self._assemble(window, findings, state)
             scores.append(score)
             if window.final:
-                after[key] = _next_state(state, score)
+                after[key] = _next_state(state, score, _voice(findings))
         return Scored(tuple(scores), after)
 
     def _ask(self, expert: Expert, windows: Sequence[WindowInput]) -> list[Finding]:
@@ -189,6 +196,7 @@ class Scorer:
         state: ParticipantState,
     ) -> WindowScore:
         present = [item for item in findings if isinstance(item, Evidence)]
+        own = _compared(_voice(present), state)
         fuser = self._fusers.of(window.tenant)
         fused = fuser.fuse(present) if present else None
         emotions, decision = None, nothing_to_decide()
@@ -220,10 +228,11 @@ class Scorer:
             },
             conflict=0.0 if fused is None else _rounded(fused.conflict),
             vacuity=1.0 if fused is None else _rounded(fused.vacuity),
-            evidence=tuple(self._cue(cue) for item in present for cue in item.cues),
+            evidence=tuple(self._cue(cue) for cue in _cues(present, own)),
             versions=self.versions(window.tenant),
             partial=window.partial,
             shed=window.shed,
+            change=_change(own, state, window.end_ns),
         )
 
     def _cue(self, cue: Cue) -> CueReport:
@@ -239,23 +248,67 @@ def _rounded(value: float) -> float:
 def _distress(fused: Fused | None, state: ParticipantState, end_ns: int) -> Distress | None:
     """Raw and smoothed; None where nobody present has a calibrated say.
 
-    Smoothing is exponential in event time with a half-life of four seconds; windows
-    without an estimate leave it as it is.
+    Windows without an estimate leave what was smoothed as it is.
     """
     if fused is None or fused.distress is None:
         return None
     probability = _rounded(fused.distress)
-    if state.smoothed_distress is None:
-        return Distress(probability=probability, smoothed=probability)
-    kept = math.exp2(-(end_ns - state.smoothed_at_ns) / HALF_LIFE_NS)
-    smoothed = probability + kept * (state.smoothed_distress - probability)
-    return Distress(probability=probability, smoothed=_rounded(smoothed))
+    smoothed = _smoothed(probability, state.smoothed_distress, end_ns - state.smoothed_at_ns)
+    return Distress(probability=probability, smoothed=smoothed)
 
 
-def _next_state(state: ParticipantState, score: WindowScore) -> ParticipantState:
-    if score.distress is None:
-        return state
-    return ParticipantState(smoothed_distress=score.distress.smoothed, smoothed_at_ns=score.end_ns)
+def _smoothed(now: float, before: float | None, passed_ns: int) -> float:
+    """Exponential in event time with a half-life of four seconds, from the first value on."""
+    if before is None:
+        return _rounded(now)
+    kept = math.exp2(-passed_ns / HALF_LIFE_NS)
+    return _rounded(now + kept * (before - now))
+
+
+def _voice(findings: Sequence[Finding]) -> Evidence | None:
+    """What the first expert that measured the voice says."""
+    heard = (item for item in findings if isinstance(item, Evidence) and item.prosody is not None)
+    return next(heard, None)
+
+
+def _compared(voice: Evidence | None, state: ParticipantState) -> Comparison | None:
+    return None if voice is None else own_voice.compare(state.voice, voice.prosody)
+
+
+def _cues(present: Sequence[Evidence], own: Comparison | None) -> list[Cue]:
+    """Comparisons with the own voice stand in for those with other people, as soon as any."""
+    if own is None:
+        return [cue for item in present for cue in item.cues]
+    others = (cue for item in present for cue in item.cues if not cue.against_others)
+    return [*own.cues, *others]
+
+
+def _change(own: Comparison | None, state: ParticipantState, end_ns: int) -> float | None:
+    if own is None or own.change is None:
+        return None
+    return _smoothed(own.change, state.smoothed_change, end_ns - state.changed_at_ns)
+
+
+def _next_state(
+    state: ParticipantState, score: WindowScore, voice: Evidence | None
+) -> ParticipantState:
+    """What the next window of the participant builds on; a window without speech teaches none."""
+    changes: dict[str, Any] = {}
+    if score.distress is not None:
+        changes |= {
+            "smoothed_distress": score.distress.smoothed,
+            "smoothed_at_ns": score.end_ns,
+        }
+    if score.change is not None:
+        changes |= {"smoothed_change": score.change, "changed_at_ns": score.end_ns}
+    if voice is not None and voice.prosody is not None:
+        changes["voice"] = own_voice.taught(
+            state.voice,
+            voice.prosody,
+            score.end_ns,
+            distressed=(voice.distress_log_odds or 0.0) > 0.0,
+        )
+    return msgspec.structs.replace(state, **changes)
 
 
 def _report(

@@ -46,6 +46,7 @@ def score_row(score: WindowScore) -> dict[str, Any]:
         "partial": score.partial,
         "shed": list(score.shed),
         "versions": msgspec.to_builtins(score.versions),
+        "change": score.change,
     }
 
 
@@ -109,6 +110,7 @@ def score_of(row: Row, evidence: Iterable[Row]) -> WindowScore:
         versions=msgspec.convert(row["versions"], Versions),
         partial=row["partial"],
         shed=tuple(row["shed"]),
+        change=row["change"],
     )
 
 

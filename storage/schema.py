@@ -106,6 +106,7 @@ window_scores: Final = Table(
     Column("partial", Boolean, nullable=False),
     Column("shed", _json, nullable=False),
     Column("versions", _json, nullable=False),
+    Column("change", Double),
     postgresql_partition_by="RANGE (start_ns)",
 )
 """On PostgreSQL partitioned by event time; the first migration makes the default partition."""

@@ -47,6 +47,8 @@ class Bucket:
     """Means over the scored windows."""
     weights: dict[Modality, float]
     """Mean share of each modality that was present in any window, over those windows."""
+    change_mean: float | None = None
+    """Over the windows in which the voice could be compared with its owner's own."""
 
 
 class _Timed(Protocol):
@@ -153,6 +155,7 @@ def _means(wanted: Wanted, width_ns: int) -> Select[Any]:
         width_ns,
         table.c.distress,
         table.c.distress_smoothed,
+        table.c.change,
         case((table.c.abstained, 1), else_=0).label("abstained"),
         case((table.c.partial, 1), else_=0).label("partial"),
         *(table.c.emotions[label.value].as_float().label(label.value) for label in EMOTIONS),
@@ -169,6 +172,7 @@ def _means(wanted: Wanted, width_ns: int) -> Select[Any]:
             func.avg(column.distress).label("distress_mean"),
             func.max(column.distress).label("distress_max"),
             func.avg(column.distress_smoothed).label("smoothed_mean"),
+            func.avg(column.change).label("change_mean"),
             *(func.avg(column[label.value]).label(label.value) for label in EMOTIONS),
         )
         .group_by(column.participant, column.bucket_ns)
@@ -211,6 +215,7 @@ def _bucket(
         if row["scored"]
         else None,
         weights={modality: shares[modality] for modality in MODALITIES if modality in shares},
+        change_mean=_maybe(row["change_mean"]),
     )
 
 

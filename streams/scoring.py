@@ -108,8 +108,13 @@ def score_closings(closings: Sequence[Closing], scorer: WindowScorer) -> list[Pa
 def score_drafts(
     drafts: Sequence[WindowDraft], run: str, scorer: WindowScorer
 ) -> tuple[WindowScore, ...]:
-    """Scores of provisional windows, for the live feed only."""
-    return scorer.score([to_window(draft, run) for draft in drafts], {}).scores
+    """Scores of provisional windows, each beside its stored state. For the live feed only."""
+    states = {
+        (draft.tenant, run, draft.conversation, draft.participant): decode_state(draft.state)
+        for draft in drafts
+        if draft.state
+    }
+    return scorer.score([to_window(draft, run) for draft in drafts], states).scores
 
 
 def _state_key(closing: Closing) -> StateKey:

@@ -122,6 +122,7 @@ def window_scores(draw: st.DrawFn) -> WindowScore:
         versions=VERSIONS,
         partial=draw(st.booleans()),
         shed=tuple(draw(st.lists(st.sampled_from(["provisional", "face"]), unique=True))),
+        change=None if nothing else draw(st.none() | four_decimals(-6.0)),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import VoiceEncoder
+from inference.experts.voice_encoder import EmbedsVoice
 from inference.training.degrade import (
     LINE_SNR_DB,
     Samples,
@@ -20,7 +20,7 @@ from inference.training.degrade import (
     random_noise,
     telephone,
 )
-from inference.training.heard_cache import Heard, HeardCache, hear
+from inference.training.heard_cache import Heard, HeardCache, encoder_key, hear
 from inference.training.speech_corpus import NO_CACHE
 from inference.training.utterance import Utterance, chance, digest_of
 
@@ -64,7 +64,7 @@ Read = Callable[[Utterance, np.random.Generator], Samples]
 class Ears:
     """What every recording is heard with, and what is told of each that was."""
 
-    encoder: VoiceEncoder
+    encoder: EmbedsVoice
     voice_activity: VoiceActivity
     on_clip: Callable[[], None] = lambda: None
     cache: HeardCache = NO_CACHE
@@ -97,7 +97,7 @@ class Ears:
                 key = (
                     "evaluation",
                     REVISION,
-                    self.encoder.sha256,
+                    *encoder_key(self.encoder),
                     version("silero-vad"),
                     version("av"),
                     how,

@@ -1,7 +1,6 @@
 """The face expert: whom the camera shows, and what the largest face does."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -13,7 +12,7 @@ from inference.experts import face_rule
 from inference.experts.blendshapes import NAMES, Blendshapes, Coefficients
 from inference.experts.face_detector import FaceDetector
 from inference.experts.face_track import FaceTrack, follow
-from inference.experts.jpeg import Picture, decode
+from inference.experts.sights import Seen, Sights
 from inference.labels import EMOTIONS, AbsenceReason, Modality
 from inference.third_party import FACE_LANDMARKER, BundleState
 from inference.window import CameraFrame, WindowInput
@@ -24,14 +23,6 @@ SMALLEST_PX: Final = 40
 """Smaller side of a face that can be read; below it a smile is a pixel or two."""
 FULL_LEVEL_PX: Final = 112
 """Smaller side from which the size of a face is no limit (level 1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A frame that was decoded."""
-
-    captured_ns: int
-    picture: Picture
 
 
 class FaceExpert:
@@ -45,7 +36,7 @@ class FaceExpert:
     look_back_ns: Final = 0
 
     def __init__(self, detector: FaceDetector, blendshapes: Blendshapes | None) -> None:
-        self._detector = detector
+        self._sights = Sights(detector, blendshapes)
         self._blendshapes = blendshapes
 
     @classmethod
@@ -77,13 +68,11 @@ class FaceExpert:
     def _assess(self, window: WindowInput) -> Evidence | Absent:
         if not window.frames:
             return Absent(Modality.FACE, AbsenceReason.NO_CAMERA)
-        frames = [(frame, decode(frame.jpeg)) for frame in spread(window.frames)]
-        seen = [
-            Seen(frame.captured_ns, picture) for frame, picture in frames if picture is not None
-        ]
+        frames = [self._sights.see(frame) for frame in spread(window.frames)]
+        seen = [one for one in frames if one is not None]
         if not seen:
             return Absent(Modality.FACE, AbsenceReason.UNDECODABLE)
-        tracks = follow([self._detector.detect(one.picture) for one in seen])
+        tracks = follow([one.faces for one in seen])
         if not tracks:
             return Absent(Modality.FACE, AbsenceReason.NO_FACE)
         return self._assess_track(window, seen, tracks[0])
@@ -97,7 +86,7 @@ class FaceExpert:
         quality = _quality(window, seen, track)
         if self._blendshapes is None:
             return self._vacuous(quality)
-        moves = _moves(self._blendshapes, seen, track)
+        moves = _moves(seen, track)
         if not moves:
             return Absent(Modality.FACE, AbsenceReason.POOR_QUALITY)
         return self._read(moves, quality)
@@ -145,12 +134,10 @@ def spread(frames: Sequence[CameraFrame]) -> list[CameraFrame]:
     return [frames[place] for place in sorted(places.tolist())]
 
 
-def _moves(
-    blendshapes: Blendshapes, seen: Sequence[Seen], track: FaceTrack
-) -> dict[int, Coefficients]:
+def _moves(seen: Sequence[Seen], track: FaceTrack) -> dict[int, Coefficients]:
     """Coefficients by event time, where the face is large enough and was read."""
     found = {
-        seen[number].captured_ns: blendshapes.read(seen[number].picture, face)
+        seen[number].captured_ns: seen[number].moves(face)
         for number, face in track.faces.items()
         if face.smaller_side >= SMALLEST_PX
     }

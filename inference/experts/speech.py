@@ -8,12 +8,13 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.evidence import Absent, Cue, Evidence, Quality
+from inference.evidence import Absent, Cue, Evidence, Prosody, Quality
 from inference.experts.line import beyond_db, line_of
-from inference.experts.speech_effort import vocal_effort_db
+from inference.experts.prosody import prosody_of
 from inference.experts.speech_head import SpeechHead, SpeechWeightsError
 from inference.experts.voice_activity import VoiceActivity, Voicing
-from inference.experts.voice_encoder import VoiceEncoder
+from inference.experts.voice_encoder import EmbedsVoice
+from inference.experts.voice_encoders import Device, open_encoder, shipped_heads
 from inference.labels import AbsenceReason, Modality
 from inference.window import SECOND_NS, SPEECH_RATE_HZ, WindowInput
 
@@ -29,34 +30,57 @@ POWER_FLOOR: Final = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """A window in which somebody speaks.
+
+    Attributes:
+        samples: (samples,) float32 of the whole window.
+        voicing: of the same samples.
+    """
+
+    window: WindowInput
+    samples: NDArray[np.float32]
+    voicing: Voicing
+
+    @property
+    def spoken(self) -> NDArray[np.float32]:
+        """From the first to the last spoken sample."""
+        return self.samples[self.voicing.extent]
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechExpert:
     """Silero finds the speech, the voice encoder describes it, two linear heads name it.
 
     Reads the window alone (no look-back). Where audio is missing inside the window there is
     silence; from the first to the last spoken sample everything passes the encoder in one
     piece, so pauses keep their length and the still edges of a window say nothing.
-    Windows are read one by one: an answer never depends on its company.
+    The voices of all windows reach the encoder in one call; it promises that a vector never
+    depends on its company.
     """
 
     voice_activity: VoiceActivity
-    encoder: VoiceEncoder
+    encoder: EmbedsVoice
     head: SpeechHead
 
     @classmethod
-    def load(cls, threads: int = 1, folder: Path | None = None) -> Self:
+    def load(cls, threads: int = 1, folder: Path | None = None, device: Device = "cpu") -> Self:
         """Open detector, encoder and heads.
 
         Args:
             threads: of one call; results are promised equal only for the same number.
             folder: where `affectstream train speech` wrote the heads; None takes the
                 shipped ones. The encoder is always the shipped one.
+            device: where the encoder runs; `auto` is CUDA if it is here, and with it heads
+                that were fitted on the float form of the encoder, else the CPU.
 
         Raises:
             SpeechWeightsError: the folder holds no usable weights, or heads that were
-                fitted on another encoder.
+                fitted on another encoder or on a form of it that the device does not run.
+            AffectstreamError: CUDA was asked for where there is none.
         """
-        head = SpeechHead.load(folder)
-        encoder = VoiceEncoder.load(threads)
+        head = SpeechHead.load(folder or shipped_heads(device))
+        encoder = open_encoder(head.config.backend, threads, device)
         if encoder.sha256 != head.config.encoder_sha256:
             raise SpeechWeightsError(
                 f"the heads {head.version} were fitted on encoder "
@@ -82,35 +106,45 @@ class SpeechExpert:
 
     def assess(self, windows: Sequence[WindowInput]) -> list[Evidence | Absent]:
         """Read each window; see `inference.evidence.Expert`."""
-        return [self._assess_one(window) for window in windows]
+        heard = [self._listen(window) for window in windows]
+        voices = [one.spoken for one in heard if isinstance(one, Heard)]
+        embeddings = iter(self.encoder.embed_many(voices) if voices else ())
+        return [
+            one if isinstance(one, Absent) else self._describe(one, next(embeddings))
+            for one in heard
+        ]
 
-    def _assess_one(self, window: WindowInput) -> Evidence | Absent:
+    def _listen(self, window: WindowInput) -> Heard | Absent:
         samples = window_samples(window)
         if not np.isfinite(samples).all():
             return Absent(Modality.SPEECH, AbsenceReason.UNDECODABLE)
         voicing = self.voice_activity.detect(samples)
         if voicing.voiced_samples < MINIMUM_VOICED_SHARE * len(samples) or not voicing.spans:
             return Absent(Modality.SPEECH, AbsenceReason.SILENCE)
-        embedding = self.encoder.embed(samples[voicing.extent])
-        line = line_of(beyond_db(samples, voicing))
+        return Heard(window, samples, voicing)
+
+    def _describe(self, heard: Heard, embedding: NDArray[np.float32]) -> Evidence:
+        line = line_of(beyond_db(heard.samples, heard.voicing))
+        prosody = prosody_of(heard.samples, heard.voicing, heard.window.start_ns)
         return Evidence(
             modality=Modality.SPEECH,
             expert=self.version,
             labels=self.head.config.labels,
             log_probs=self.head.log_probs(embedding, line),
             distress_log_odds=self.head.distress_log_odds(embedding, line),
-            quality=speech_quality(samples, voicing),
-            cues=self._cues(window, samples, voicing),
+            quality=speech_quality(heard.samples, heard.voicing),
+            cues=self._cues(prosody),
+            prosody=prosody,
         )
 
-    def _cues(
-        self, window: WindowInput, samples: NDArray[np.float32], voicing: Voicing
-    ) -> tuple[Cue, ...]:
-        cue = self.head.config.effort.cue(vocal_effort_db(samples, voicing))
+    def _cues(self, prosody: Prosody) -> tuple[Cue, ...]:
+        if prosody.effort_db is None:
+            return ()
+        cue = self.head.config.effort.cue(prosody.effort_db)
         if cue is None:
             return ()
-        begun_ns = window.start_ns + voicing.spans[0].start * SECOND_NS // SPEECH_RATE_HZ
-        return (Cue(modality=Modality.SPEECH, cue=cue, at_ns=begun_ns),)
+        begun_ns, _ = prosody.spoken_ns[0]
+        return (Cue(modality=Modality.SPEECH, cue=cue, at_ns=begun_ns, against_others=True),)
 
 
 def window_samples(window: WindowInput) -> NDArray[np.float32]:

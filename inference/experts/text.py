@@ -7,6 +7,7 @@ from typing import Final, Self
 import numpy as np
 
 from inference.evidence import Absent, Cue, Evidence, Quality
+from inference.experts.recent import Recent, digest
 from inference.experts.text_features import clean
 from inference.experts.text_model import Reading, TextModel
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality
@@ -16,6 +17,9 @@ WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "text"
 LOOK_BACK_NS: Final = 15 * SECOND_NS
 LANGUAGES: Final = frozenset({"en", "und"})
 """Languages the expert reads; `und` is taken for English."""
+MOST_TEXTS: Final = 512
+"""Who listens says nothing new: the windows of the next 15 s hold the same words, and find what
+was made of them. Kept are numbers and digests, no words."""
 MOST_TOKENS: Final = 400
 """Of a longer rolling text only the newest words are read: nobody says more in 18 s."""
 
@@ -35,6 +39,8 @@ class TextExpert:
 
     def __init__(self, model: TextModel) -> None:
         self._model = model
+        self._readings: Recent[Reading] = Recent(MOST_TEXTS)
+        self._reasons: Recent[np.ndarray] = Recent(MOST_TEXTS)
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Self:
@@ -62,7 +68,8 @@ class TextExpert:
         if not readable:
             return self._unread(window, said)
         tokens, owners = _tokens(readable)
-        reading = self._model.read(" ".join(tokens))
+        text = " ".join(tokens)
+        reading = self._readings.once(digest(_bytes(text)), lambda: self._model.read(text))
         return Evidence(
             modality=Modality.TEXT,
             expert="TF-IDF, VADER and logistic regression on GoEmotions",
@@ -100,7 +107,7 @@ class TextExpert:
             targets.append((None, "words of distress", 1))
         cues: dict[tuple[str, int], Cue] = {}
         for label, kind, most in targets:
-            shares = self._model.reasons(" ".join(tokens), label)
+            shares = self._shares(" ".join(tokens), label)
             for start, end in _phrases(shares, owners)[:most]:
                 phrase = " ".join(tokens[start:end]).strip(_MARKS)
                 at_ns = owners[start].start_ns
@@ -113,6 +120,15 @@ class TextExpert:
                 )
                 cues.setdefault((phrase, at_ns), cue)
         return tuple(cues.values())
+
+    def _shares(self, text: str, label: Emotion | None) -> np.ndarray:
+        key = digest(_bytes(text), _bytes(label or ""))
+        return self._reasons.once(key, lambda: self._model.reasons(text, label))
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8, also of halves of a pair that a recogniser let through."""
+    return text.encode(errors="surrogatepass")
 
 
 def _language(span: TextSpan) -> str:

@@ -19,6 +19,8 @@ ONSET: Final = 0.5
 """Speech begins at a frame of at least this probability …"""
 OFFSET: Final = 0.35
 """… and goes on until one falls below this (silero's own pair of thresholds)."""
+LENGTHS_OF_NOTHING: Final = 64
+"""Windows have one length, or a few."""
 MINIMUM_FRAMES: Final = 3
 """Shorter runs (under 96 ms, less than a syllable) are clicks."""
 
@@ -99,6 +101,7 @@ class VoiceActivity:
 
     def __init__(self, model: Path, threads: int = 1) -> None:
         self._session = open_graph(model.read_bytes(), threads=threads)
+        self._of_nothing: dict[int, Voicing] = {}
 
     @classmethod
     def load(cls, threads: int = 1) -> "VoiceActivity":
@@ -120,10 +123,23 @@ class VoiceActivity:
         return cls(model, threads)
 
     def detect(self, samples: NDArray[np.float32]) -> Voicing:
-        """Find speech in `samples`, (samples,) float32 in [-1, 1] at 16 kHz."""
-        frames = -(-len(samples) // FRAME_SAMPLES)
-        if frames == 0:
+        """Find speech in `samples`, (samples,) float32 in [-1, 1] at 16 kHz.
+
+        Muted and missing audio is all zeros, often and for long: each length is run once.
+        """
+        length = len(samples)
+        if length == 0:
             return Voicing(np.zeros(0, dtype=np.float32), 0)
+        if samples.any():
+            return self._run(samples)
+        if length not in self._of_nothing:
+            if len(self._of_nothing) == LENGTHS_OF_NOTHING:
+                self._of_nothing.clear()
+            self._of_nothing[length] = self._run(samples)
+        return self._of_nothing[length]
+
+    def _run(self, samples: NDArray[np.float32]) -> Voicing:
+        frames = -(-len(samples) // FRAME_SAMPLES)
         padded = np.zeros((frames, FRAME_SAMPLES), dtype=np.float32)
         padded.reshape(-1)[: len(samples)] = samples
         context = np.zeros((frames, CONTEXT_SAMPLES), dtype=np.float32)

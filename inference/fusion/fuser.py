@@ -37,7 +37,8 @@ class Fused:
     Attributes:
         log_probs: (7,) natural log, sums to one in probability, in the order of `EMOTIONS`.
         distress: probability, or None where no present expert has a calibrated say in it.
-        shares: how much of the weight each present modality had; sums to 1.
+        shares: how much of the weight each present modality had; sums to 1. One that says
+            nothing has none, unless nobody says anything.
         conflict: Jensen-Shannon divergence of the modalities that say anything, nats.
         vacuity: 1 where nothing supports any label.
         pattern: which modalities were present.
@@ -89,7 +90,7 @@ class Fuser:
         return Fused(
             log_probs=self.calibration.apply(pattern, fused),
             distress=self._distress(groups),
-            shares=_shares(modalities, weights),
+            shares=_shares(groups),
             conflict=conflict(support),
             vacuity=vacuity(support, weights),
             pattern=pattern,
@@ -97,12 +98,14 @@ class Fuser:
 
     def _group(self, items: Sequence[Evidence]) -> "_Group":
         """Those that say anything, as one voice; where nobody does, all of them."""
-        voices = [item for item in items if _says_anything(item)] or items
-        odds = [item.distress_log_odds for item in voices if item.distress_log_odds is not None]
+        voices = [item for item in items if _says_anything(item)]
+        counted = voices or items
+        odds = [item.distress_log_odds for item in counted if item.distress_log_odds is not None]
         return _Group(
             modality=items[0].modality,
-            weight=max(self.weigh(item) for item in voices),
-            support=grouped(np.stack([support_of(item) for item in voices])),
+            speaks=bool(voices),
+            weight=max(self.weigh(item) for item in counted),
+            support=grouped(np.stack([support_of(item) for item in counted])),
             distress_log_odds=sum(odds) / len(odds) if odds else None,
         )
 
@@ -133,6 +136,7 @@ class _Group:
     """All experts of one modality as one voice."""
 
     modality: Modality
+    speaks: bool
     weight: float
     support: Floats
     distress_log_odds: float | None
@@ -152,8 +156,10 @@ def _by_modality(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
     return [list(items) for _, items in groupby(ordered, key=lambda item: item.modality)]
 
 
-def _shares(modalities: Sequence[Modality], weights: Floats) -> dict[Modality, float]:
-    """Weights over their sum; even where all are zero."""
+def _shares(groups: Sequence[_Group]) -> dict[Modality, float]:
+    """Weights of those that say anything over their sum; of all where nobody does."""
+    heard = any(group.speaks for group in groups)
+    weights = np.array([group.weight if group.speaks or not heard else 0.0 for group in groups])
     total = weights.sum()
     shares = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
-    return dict(zip(modalities, shares.tolist(), strict=True))
+    return dict(zip((group.modality for group in groups), shares.tolist(), strict=True))

@@ -21,7 +21,7 @@ from inference.errors import AffectstreamError
 from inference.experts.line import Line, beyond_db, line_of
 from inference.experts.speech_effort import vocal_effort_db
 from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import VoiceEncoder
+from inference.experts.voice_encoder import INT8, EmbedsVoice
 
 _SIDES: Final = "sides"
 
@@ -50,8 +50,13 @@ class Heard:
         return line_of(self.beyond_db)
 
 
+def encoder_key(encoder: EmbedsVoice) -> tuple[str, ...]:
+    """Part of the key of all that `encoder` heard: what it is, and in which form it ran."""
+    return (encoder.sha256,) if encoder.backend == INT8 else (encoder.sha256, encoder.backend)
+
+
 def hear(
-    samples: NDArray[np.float32], encoder: VoiceEncoder, voice_activity: VoiceActivity
+    samples: NDArray[np.float32], encoder: EmbedsVoice, voice_activity: VoiceActivity
 ) -> Heard:
     """Embed and measure `samples` as the expert does.
 

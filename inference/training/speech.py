@@ -20,6 +20,7 @@ from inference.experts.line import Line
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference
 from inference.experts.speech_head import LineTemperatures, SpeechConfig, SpeechHead
+from inference.experts.voice_encoder import INT8
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion
 from inference.training.emodb import HELD_OUT_SPEAKERS, Clip
 from inference.training.speaker_folds import MOST_FOLDS, label_folds
@@ -291,9 +292,20 @@ def _voices(labels: NDArray[np.str_], speakers: NDArray[np.str_]) -> Counter[str
 
 
 def train_speech(
-    corpus: EmbeddedClips, encoder_sha256: str, seed: int, origin: Origin = EMODB
+    corpus: EmbeddedClips,
+    encoder_sha256: str,
+    seed: int,
+    origin: Origin = EMODB,
+    backend: str = INT8,
 ) -> SpeechHead:
     """Fit both heads on every speaker that may be in weights.
+
+    Args:
+        corpus: what the encoder made of the clips.
+        encoder_sha256: which encoder that was.
+        seed: what the corpus was degraded with.
+        origin: what the weights are called, and whose recordings they are from.
+        backend: in which form the encoder ran; the expert refuses another.
 
     Raises:
         TooFewVoicesError: fewer than two labels, or one side of distress, have two speakers.
@@ -312,7 +324,7 @@ def train_speech(
     config = SpeechConfig(
         name=origin.name,
         version=VERSION,
-        backend="onnxruntime-cpu-int8",
+        backend=backend,
         encoder_sha256=encoder_sha256,
         labels=labels,
         distress_labels=shades,

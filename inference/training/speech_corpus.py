@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import VoiceEncoder
+from inference.experts.voice_encoder import EmbedsVoice
 from inference.labels import Emotion
 from inference.training.audio_file import read_audio
 from inference.training.degrade import (
@@ -24,7 +24,7 @@ from inference.training.degrade import (
     telephone,
 )
 from inference.training.emodb import HELD_OUT_SPEAKERS, Clip
-from inference.training.heard_cache import Heard, HeardCache, hear
+from inference.training.heard_cache import Heard, HeardCache, encoder_key, hear
 from inference.training.utterance import Utterance, chance, digest_of
 
 DRAWS: Final = 3
@@ -153,7 +153,7 @@ def usual_draws(clips: Sequence[Utterance]) -> int:
 
 def embed_clips(
     clips: Sequence[Utterance],
-    encoder: VoiceEncoder,
+    encoder: EmbedsVoice,
     voice_activity: VoiceActivity,
     seed: int,
     on_clip: Callable[[], None] = lambda: None,
@@ -179,7 +179,7 @@ class _Listener:
 
     clip: Utterance
     digest: str
-    encoder: VoiceEncoder
+    encoder: EmbedsVoice
     voice_activity: VoiceActivity
     seed: int
     samples: Samples | None = None
@@ -189,7 +189,7 @@ class _Listener:
         return (
             "training",
             REVISION,
-            self.encoder.sha256,
+            *encoder_key(self.encoder),
             version("silero-vad"),
             version("av"),
             "common format" if isinstance(self.clip, Clip) else "as it is",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.experts.threads import limit_threads
 from inference.fusion.artefact import Fusers
 from inference.fusion.prior import DeploymentPrior
 from inference.scorer import Scorer
@@ -17,6 +18,7 @@ from storage.values import LIVE_RUN
 from streams.policy import ConversationGate, load_profile
 from streams.serving.api.health import Check
 from streams.settings import Settings
+from streams.telemetry import logger
 from streams.windows.aligner import Aligner
 from streams.worker.kafka_output import KafkaOutput
 from streams.worker.metrics import WorkerMetrics
@@ -26,7 +28,8 @@ from streams.worker.service import Worker, WorkerOptions, grid, timing
 
 
 def open_scorer(settings: Settings) -> Scorer:
-    """Load the experts of the profile; takes seconds."""
+    """Load the experts of the profile and limit their threads; takes seconds."""
+    limit_threads(settings.torch_threads)
     return Scorer.load_default(
         settings.profile,
         models_dir=settings.models_dir,
@@ -38,6 +41,7 @@ def open_scorer(settings: Settings) -> Scorer:
             settings.tenant_fusion,
             DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
         ),
+        device=settings.device,
     )
 
 
@@ -84,8 +88,13 @@ async def scoring(
     output: KafkaOutput,
     data_dir: Path,
 ) -> AsyncIterator[ScoringRun]:
-    """Run a worker and a relay; on the way out commit what is done and leave the group."""
+    """Run a worker and a relay; on the way out commit what is done and leave the group.
+
+    The experts have run once before the worker joins its group, and before anybody can ask
+    whether it is ready.
+    """
     thread = ScoringThread(scorer, LIVE_RUN)
+    logger("worker").info("experts_warm", seconds=round(await thread.warm_up(), 2))
     relay = Relay(engine, cache, output)
     worker = Worker(
         WorkerOptions.of(settings, run=LIVE_RUN, data_dir=data_dir),

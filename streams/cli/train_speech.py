@@ -17,6 +17,7 @@ def speech(
     only_added: bool = False,
     profile: Literal["default", "research"] = "default",
     out: Path | None = None,
+    backend: Literal["onnxruntime-cpu-int8", "torch-float"] = "onnxruntime-cpu-int8",
     cache: Path | None = None,
     seed: int = 0,
     threads: int = 1,
@@ -38,16 +39,18 @@ def speech(
         split: take the added rows with this value in the column `split`.
         only_added: leave EmoDB out.
         profile: `research` takes EmoDB and RAVDESS, whose licence forbids commercial use.
-        out: folder for the heads; default is the folder of the shipped ones, for `research`
-            the folder `research/speech` in the setting `models_dir`.
+        out: folder for the heads; default is where the shipped ones of the backend lie, for
+            `research` the folder `research/speech` in the setting `models_dir`.
+        backend: form of the encoder that the heads are for. `torch-float` runs on CUDA, and
+            at a third of the speed on the CPU; a worker with `device = "cuda"` needs its heads.
         cache: folder that keeps what was heard of each recording, so that it is heard once;
             default is beside the heads. It may be deleted at any time.
         seed: of the cuts, codecs and noise that the recordings go through.
         threads: of the encoder.
     """
-    from inference.experts.speech_head import WEIGHTS, SpeechHead
+    from inference.experts.speech_head import SpeechHead
     from inference.experts.voice_activity import VoiceActivity
-    from inference.experts.voice_encoder import VoiceEncoder
+    from inference.experts.voice_encoders import HEADS, open_encoder
     from inference.training.heard_cache import HeardCache
     from inference.training.manifest import parse_labels
     from inference.training.speech import train_speech
@@ -64,9 +67,9 @@ def speech(
         recipe=profile,
     )
     if out is None:
-        out = load().models_dir / "research" / "speech" if profile == "research" else WEIGHTS
+        out = load().models_dir / "research" / "speech" if profile == "research" else HEADS[backend]
     console = Console(stderr=True)
-    encoder = VoiceEncoder.load(threads)
+    encoder = open_encoder(backend, threads, "auto")
     voice_activity = VoiceActivity.load(threads)
     clips = material.clips
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as bar:
@@ -78,10 +81,10 @@ def speech(
             seed,
             on_clip=lambda: bar.advance(listening),
             draws=usual_draws(clips),
-            cache=HeardCache(cache or beside(out, WEIGHTS)),
+            cache=HeardCache(cache or beside(out, HEADS[backend])),
         )
         fitting = bar.add_task("fitting", total=1)
-        train_speech(corpus, encoder.sha256, seed, material.origin).save(out)
+        train_speech(corpus, encoder.sha256, seed, material.origin, encoder.backend).save(out)
         bar.advance(fitting)
     version = SpeechHead.load(out).version
     console.print(f"{version} is in {out}", markup=False, highlight=False)

@@ -141,7 +141,8 @@ def records(source: FileSource, warn: Warn) -> Iterator[Timed]:
     Damage that shows only while reading is named to `warn`, and what decodes goes on.
     """
     yield from _opening(source)
-    end_ns = yield from _in_time_order(_feeds(source, warn), source.start_ns)
+    still_ns = int(SECOND_NS / source.options.fps) if source.media.pictures else 0
+    end_ns = yield from _in_time_order(_feeds(source, warn), source.start_ns, still_ns)
     yield Timed(
         end_ns,
         ControlEvent(
@@ -249,11 +250,14 @@ def speaks_of(record: MediaRecord) -> tuple[int, int]:
             return record.end_ns, record.end_ns
 
 
-def _in_time_order(feeds: Sequence[_Feed], start_ns: int) -> Generator[Timed, None, int]:
+def _in_time_order(
+    feeds: Sequence[_Feed], start_ns: int, still_ns: int
+) -> Generator[Timed, None, int]:
     """Merge the feeds; returns the end of the conversation.
 
     Sound and pictures end where their file does. Somebody may speak until everything is
-    over, so words end with the conversation.
+    over, so words end with the conversation, which lasts for `still_ns` at least: no window
+    would see the one moment of a still picture.
     """
     end_ns = start_ns
     tick_ns = (start_ns // HEARTBEAT_NS + 1) * HEARTBEAT_NS
@@ -271,6 +275,7 @@ def _in_time_order(feeds: Sequence[_Feed], start_ns: int) -> Generator[Timed, No
         end_ns = max(end_ns, feed.said_ns)
         if feed.head is None and not feed.words:
             yield feed.end(feed.said_ns)
+    end_ns = max(end_ns, start_ns + still_ns)
     for feed in feeds:
         if not feed.ended:
             yield feed.end(end_ns)

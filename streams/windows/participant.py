@@ -85,6 +85,8 @@ class WindowDraft:
     absent: Mapping[Modality, AbsenceReason]
     final: bool
     partial: bool = False
+    state: bytes = b""
+    """What the participant's stored windows left: only a provisional window is read beside it."""
 
 
 Permission = Callable[[Modality, int, int], bool]
@@ -396,6 +398,7 @@ class Participant:
             absent=absent,
             final=final,
             partial=partial,
+            state=b"" if final or self.progress is None else self.progress.state,
         )
 
     def _revise(

@@ -1,11 +1,13 @@
 """The one thread that runs the experts. What raises there is given up, its neighbours are not."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
+from inference.experts.synthetic import synthetic_window
 from inference.score import ParticipantState, WindowScore, encode_state
 from storage.values import ParticipantBatch, Progress
 from streams.scoring import WindowScorer, score_closings, score_drafts
@@ -41,6 +43,20 @@ class ScoringThread:
         self._scorer = scorer
         self._run = run
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+
+    async def warm_up(self) -> float:
+        """Score a window that nobody sees, on the thread that will score the others.
+
+        What a first call sets up (memory, kernels, a CUDA context) then keeps no call waiting.
+
+        Returns:
+            Seconds that it took.
+        """
+        loop = asyncio.get_running_loop()
+        began = time.perf_counter()
+        window = synthetic_window()
+        await loop.run_in_executor(self._executor, self._scorer.score, [window], {})
+        return time.perf_counter() - began
 
     async def final(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
         """Score the windows of several participants; never raises for one of them."""

@@ -2,13 +2,16 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import from_json
@@ -17,9 +20,18 @@ from storage.engine import open_engine, snapshot, transaction
 from storage.errors import StorageError, StoreUnavailableError
 from storage.results import SINKS, ResultStore
 from storage.rollups import read_rollups, recount
-from storage.schema import conversations, deliveries, metadata, outbox, participants, window_scores
+from storage.rows import evidence_rows, score_row
+from storage.schema import (
+    conversations,
+    deliveries,
+    metadata,
+    outbox,
+    participants,
+    window_evidence,
+    window_scores,
+)
 from storage.scores import read_scores
-from storage.upgrade import revision, upgrade
+from storage.upgrade import _config, revision, upgrade
 from storage.values import ConversationFacts, ConversationKey, ParticipantKey
 from tests.scores import START_NS, batch, distressed
 from tests.scores import window_scores as any_score
@@ -191,7 +203,33 @@ async def test_any_score_survives_the_database(engine: AsyncEngine, score: Windo
 
 async def test_upgrading_again_changes_nothing(engine: AsyncEngine) -> None:
     done = await upgrade(engine)
-    assert done.before == done.after == await revision(engine) == "0001"
+    assert done.before == done.after == await revision(engine) == "0002"
+
+
+async def test_scores_of_the_first_version_stay_and_say_that_change_is_unknown(
+    database_url: str,
+) -> None:
+    def migrate(connection: Any, *, up: bool) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        (command.upgrade if up else command.downgrade)(config, "0001")
+
+    engine = open_engine(database_url)
+    old, new = distressed(0), msgspec.structs.replace(distressed(1), change=-1.25)
+    columns = score_row(old)
+    del columns["change"]
+    async with transaction(engine) as connection:
+        await connection.run_sync(partial(migrate, up=True))
+        await connection.execute(insert(window_scores).values(columns))
+        await connection.execute(insert(window_evidence), evidence_rows(old))
+    await upgrade(engine)
+    await ResultStore(engine).commit([batch([new], None)])
+    assert await read_scores(engine, KEY, "live") == [old, new]
+    async with transaction(engine) as connection:
+        await connection.run_sync(partial(migrate, up=False))
+    await upgrade(engine)
+    assert [score.change for score in await read_scores(engine, KEY, "live")] == [None, None]
+    await engine.dispose()
 
 
 async def test_the_migrations_make_the_tables_of_the_schema(engine: AsyncEngine) -> None:

@@ -109,6 +109,16 @@ def test_an_expert_that_says_nothing_changes_nothing(
     assert math.isclose(beside.vacuity, alone.vacuity)
 
 
+@both_ways
+@given(opinions(Modality.SPEECH))
+def test_a_score_does_not_rest_on_who_says_nothing(weigh: Weighting, speech: Evidence) -> None:
+    assume(weigh(speech) > 0 and np.ptp(speech.log_probs) > 0.01)
+    assert fuse([speech, silent(Modality.FACE)], weigh).shares == {
+        Modality.SPEECH: 1.0,
+        Modality.FACE: 0.0,
+    }
+
+
 def test_a_silent_expert_lends_no_weight_to_one_that_speaks_of_distress_alone() -> None:
     worried = replace(silent(Modality.TEXT), distress_log_odds=1.0, weight_limit=0.2)
     alone, beside = fuse([worried]), fuse([worried, silent(Modality.TEXT)])

@@ -67,3 +67,4 @@ def test_a_window_is_read_the_same_alone_and_in_any_company(
         assert np.array_equal(answer.log_probs, expected.log_probs)
         assert answer.distress_log_odds == expected.distress_log_odds
         assert (answer.quality, answer.cues) == (expected.quality, expected.cues)
+        assert answer.prosody == expected.prosody

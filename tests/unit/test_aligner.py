@@ -323,6 +323,14 @@ def test_provisional_windows_lack_only_their_words_and_are_offered_once() -> Non
     assert scene.aligner.provisional(scene.clock_ns) == []
 
 
+def test_a_provisional_window_is_read_beside_what_the_stored_ones_left() -> None:
+    scene = Scene()
+    scene.feed(started(), joined("audio,transcripts"), *(sound(at) for at in range(5)))
+    last = scene.quiet(1.5)[-1]
+    (draft,) = scene.aligner.provisional(scene.clock_ns)
+    assert draft.state == unscored(last).state
+
+
 def test_words_alone_have_no_provisional_window_and_an_unknown_start_neither() -> None:
     scene = Scene()
     scene.feed(started(), joined("transcripts"), words(0, "hello", 0))

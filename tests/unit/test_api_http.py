@@ -169,7 +169,9 @@ async def test_buckets_are_means_of_their_windows(
 ) -> None:
     loud = {
         participant: [
-            distressed(n, n % 10 / 10, participant=participant)
+            msgspec.structs.replace(
+                distressed(n, n % 10 / 10, participant=participant), change=4 * (n % 10) / 10
+            )
             for n in range(0, 120, 3 if participant == "a" else 5)
         ]
         for participant in ("a", "b")
@@ -190,9 +192,11 @@ async def test_buckets_are_means_of_their_windows(
         assert bucket["distress"]["max"] == max(inside)
         assert bucket["emotions"]["anger"] == bucket["distress"]["mean"]
         assert bucket["weights"] == {"speech": 1.0}
+        assert bucket["change"] == pytest.approx(4 * bucket["distress"]["mean"], abs=1e-3)
     assert [bucket["scored"] for bucket in found[-2:]] == [0, 0]
     assert found[-1]["distress"] is None
     assert found[-1]["emotions"] is None
+    assert found[-1]["change"] is None
 
 
 @pytest.mark.parametrize(

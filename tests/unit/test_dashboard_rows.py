@@ -12,6 +12,7 @@ from streams.serving.dashboard.rows import (
     Conversation,
     Standing,
     State,
+    carriers,
     participant_row,
     table,
 )
@@ -55,6 +56,19 @@ def test_a_row_shows_the_smoothed_number_the_label_and_what_it_rests_on() -> Non
         ("voice", words.percent(1.0)),
         ("words", "not connected"),
         ("face", "no camera"),
+    ]
+
+
+def test_a_modality_that_says_nothing_carries_nothing() -> None:
+    score = distressed(0, 0.74)
+    face = ModalityReport(present=True, weight=0.0)
+    watched = replace(score, modalities={**score.modalities, Modality.FACE: face})
+    assert carriers(watched)[-1].text == words.SAYS_NOTHING
+    silent = replace(watched, vacuity=1.0)
+    assert [one.text for one in carriers(silent)] == [
+        words.SAYS_NOTHING,
+        "not connected",
+        words.SAYS_NOTHING,
     ]
 
 

@@ -20,6 +20,7 @@ from streams.settings import Settings
 
 ANGRY_S = (33, 48)
 CALM_S = (0, 20)
+SETTLED_S = (62, 70)
 NOW_NS = 1_000 * SECOND_NS
 
 
@@ -72,16 +73,27 @@ def test_distress_rises_where_the_bundled_call_turns_angry(tmp_path: Path, line:
         over_telephone(BUNDLED, media := tmp_path / "call.wav")
     start_ns, found = customer_scores(media)
 
-    def mean(from_s: int, until_s: int) -> float:
-        smoothed = [
-            score.distress.smoothed
+    def during(from_s: int, until_s: int) -> list[WindowScore]:
+        return [
+            score
             for score in found
             if score.distress and from_s <= (score.end_ns - start_ns) / SECOND_NS < until_s
         ]
-        return float(np.mean(smoothed))
+
+    def mean(from_s: int, until_s: int) -> float:
+        heard = during(from_s, until_s)
+        return float(np.mean([score.distress.smoothed for score in heard if score.distress]))
 
     assert mean(*ANGRY_S) > 2 * mean(*CALM_S)
     assert mean(*ANGRY_S) > 2 * Settings().distress_base_rate
+
+    # Against the own voice: unknown at first, far up while angry, back when it has settled.
+    assert {score.change for score in during(*CALM_S)} == {None}
+    assert min(score.change or 0.0 for score in during(*ANGRY_S)) > 2
+    assert max(score.change or 0.0 for score in during(*SETTLED_S)) < 1
+    cues = [cue.cue for score in during(*ANGRY_S) for cue in score.evidence]
+    assert any(cue.startswith("voice raised +") and "against own" in cue for cue in cues)
+    assert any(cue.startswith("pitch +") for cue in cues)
 
 
 def customer_scores(media: Path) -> tuple[int, list[WindowScore]]:

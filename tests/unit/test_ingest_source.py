@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -288,6 +289,14 @@ def test_unusual_files_are_conversations_like_any_other(
     assert {type(r) for r in told if not isinstance(r, ControlEvent) and r.kind is Kind.END} == (
         tracks
     )
+
+
+def test_a_still_picture_lasts_as_long_as_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "still.jpg"
+    cv2.imwrite(str(path), np.full((64, 64, 3), 200, np.uint8))
+    *_, ended = play(path, options(fps=Fraction(2)))
+    assert isinstance(ended.record, ControlEvent)
+    assert ended.record.at_ns == START_NS + SECOND_NS // 2
 
 
 def test_the_low_frequency_channel_is_not_mixed_into_a_voice(tmp_path: Path) -> None:

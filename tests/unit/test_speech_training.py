@@ -122,6 +122,11 @@ def test_trained_heads_find_what_the_embedding_shows() -> None:
     assert (found == corpus.emotions[strangers]).mean() > 0.6
 
 
+def test_heads_remember_the_encoder_and_its_form() -> None:
+    head = train_speech(_corpus(), "1" * 64, seed=0, backend="torch-float")
+    assert (head.config.backend, head.config.encoder_sha256) == ("torch-float", "1" * 64)
+
+
 def test_the_numbers_kept_of_a_fit_say_what_scikit_learn_says() -> None:
     corpus = _corpus()
     rows = corpus.embeddings[Copy.WIDEBAND][0].astype(np.float64)
@@ -305,6 +310,7 @@ def test_a_training_that_was_broken_off_goes_on_and_gives_the_same(tmp_path: Pat
 
 class _CountingEncoder:
     sha256 = "0" * 64
+    backend = "counting"
 
     def __init__(self) -> None:
         self.asked = 0

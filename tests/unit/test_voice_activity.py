@@ -5,6 +5,7 @@ import pytest
 
 from inference.experts.voice_activity import (
     FRAME_SAMPLES,
+    LENGTHS_OF_NOTHING,
     SpeechSpan,
     VoiceActivity,
     Voicing,
@@ -44,6 +45,34 @@ def test_silence_and_noise_are_not_speech(voice_activity: VoiceActivity) -> None
         assert voicing.spans == ()
         assert voicing.extent == slice(0, 0)
         assert voicing.confidence is None
+
+
+def test_a_muted_line_is_run_once_for_each_length_and_answered_as_if_it_were_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    detector = VoiceActivity.load()
+    expected = {length: detector._run(np.zeros(length, np.float32)) for length in (48_000, 700)}
+    lengths: list[int] = []
+    run = detector._run
+    monkeypatch.setattr(
+        detector, "_run", lambda samples: (lengths.append(len(samples)), run(samples))[1]
+    )
+    for length in (48_000, 700, 48_000, 700):
+        voicing = detector.detect(np.zeros(length, dtype=np.float32))
+        assert np.array_equal(voicing.probabilities, expected[length].probabilities)
+        assert voicing.samples == length
+    assert lengths == [48_000, 700]
+    almost = np.zeros(700, dtype=np.float32)
+    almost[-1] = 1e-9
+    detector.detect(almost)
+    assert lengths == [48_000, 700, 700]
+
+
+def test_no_more_lengths_of_silence_are_kept_than_there_may_be() -> None:
+    detector = VoiceActivity.load()
+    for length in range(1, 2 * LENGTHS_OF_NOTHING):
+        detector.detect(np.zeros(length, dtype=np.float32))
+    assert len(detector._of_nothing) <= LENGTHS_OF_NOTHING
 
 
 def test_speech_begins_at_one_half_and_ends_below_its_own_threshold() -> None:

@@ -102,6 +102,8 @@ class BucketBody(Struct, frozen=True, kw_only=True):
     distress: DistressMeans | None
     emotions: dict[Emotion, Share] | None
     weights: dict[Modality, Share]
+    change: float | None = None
+    """Mean distance of the voice from the participant's own usual one, in standard deviations."""
 
 
 class BucketPage(Struct, frozen=True, kw_only=True):
@@ -161,6 +163,7 @@ def bucket_body(bucket: Bucket) -> BucketBody:
         else DistressMeans(mean=mean, max=highest, smoothed=smoothed),
         emotions=bucket.emotions,
         weights=bucket.weights,
+        change=bucket.change_mean,
     )
 
 

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nicegui import events, ui
 
-from inference.labels import MODALITIES
 from inference.score import WindowScore
 from streams.serving.dashboard import words
 from streams.serving.dashboard.board import Board, Timeline
@@ -26,7 +25,7 @@ from streams.serving.dashboard.rows import (
     Conversation,
     ConversationRow,
     ParticipantRow,
-    carrier,
+    carriers,
     participant_row,
     table,
 )
@@ -276,9 +275,8 @@ class ParticipantCard:
         with ui.element("div"):
             _heading(3, words.RESTS_ON)
             with ui.element("div").classes("weights"):
-                for modality in MODALITIES:
-                    if modality in score.modalities:
-                        _weight(carrier(modality, score.modalities[modality]))
+                for one in carriers(score):
+                    _weight(one)
         with ui.element("div"):
             _heading(3, words.CUES)
             if not score.evidence:

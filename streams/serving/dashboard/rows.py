@@ -21,6 +21,8 @@ STALE_NS: Final = 15 * SECOND_NS
 NEED_STEPS: Final = 20
 """Order looks at need in steps of .05: rows that differ by less keep their places."""
 TONES: Final = 5
+NOTHING_SAID: Final = 1.0
+"""At this vacuity nobody present moves the estimate: it rests on the prior alone."""
 
 
 class State(StrEnum):
@@ -71,7 +73,7 @@ class Carrier:
     name: str
     present: bool
     share: int
-    """Percent of the fused evidence, 0 where absent."""
+    """Percent of the fused evidence, 0 where absent or without an opinion."""
     text: str
 
 
@@ -188,22 +190,29 @@ def participant_row(conversation: str, standing: Standing, now_ns: int) -> Parti
         held=held,
         feeling=feeling,
         detail=detail,
-        carriers=tuple(
-            carrier(modality, latest.modalities[modality])
-            for modality in MODALITIES
-            if modality in latest.modalities
-        ),
+        carriers=carriers(latest),
         age=f"{words.duration(age_ns / SECOND_NS)} ago",
         stale=age_ns > STALE_NS,
         remarks=remarks(latest, held=held),
     )
 
 
-def carrier(modality: Modality, report: ModalityReport) -> Carrier:
+def carriers(score: WindowScore) -> tuple[Carrier, ...]:
+    """What each modality carries of `score`."""
+    return tuple(
+        _carrier(modality, score.modalities[modality], silent=score.vacuity >= NOTHING_SAID)
+        for modality in MODALITIES
+        if modality in score.modalities
+    )
+
+
+def _carrier(modality: Modality, report: ModalityReport, *, silent: bool) -> Carrier:
     """One modality's share, or why it has none."""
     name = words.MODALITY[modality]
     if report.present:
-        share = report.weight or 0.0
+        share = 0.0 if silent else report.weight or 0.0
+        if share == 0:
+            return Carrier(name=name, present=False, share=0, text=words.SAYS_NOTHING)
         return Carrier(name=name, present=True, share=round(share * 100), text=words.percent(share))
     reason = words.REASON[report.reason] if report.reason else "absent"
     return Carrier(name=name, present=False, share=0, text=reason)

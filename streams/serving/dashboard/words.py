@@ -39,6 +39,7 @@ NONE: Final = "\N{EN DASH}"
 NOT_SURE: Final = "not sure"
 NO_VOICE: Final = "no voice"
 NOTHING_TO_READ: Final = "nothing to read"
+SAYS_NOTHING: Final = "says nothing"
 NOT_ANALYSED: Final = "not analysed"
 WAITING: Final = "no score yet"
 
