@@ -18,7 +18,7 @@ from inference.labels import Emotion, Role
 from inference.training.degrade import Samples
 from inference.training.emodb import Clip
 from inference.training.goemotions import Comments
-from inference.training.speech import prepare_clip
+from inference.training.speech_corpus import in_one_format
 from inference.window import SECOND_NS, SPEECH_RATE_HZ
 
 VOICES: Final = {Role.AGENT: "03", Role.CUSTOMER: "16"}
@@ -107,7 +107,7 @@ def build_calls(
     """`count` calls; each depends on `seed` and its number alone.
 
     Every recording goes through the one cut and codec in which all classes of EmoDB exist
-    (see `prepare_clip`), so that no format gives a passage away.
+    (see `in_one_format`), so that no format gives a passage away.
 
     Args:
         clips: of EmoDB; those of other speakers are not used.
@@ -181,7 +181,7 @@ class _Cast:
         """The recording at the common level, and which of its samples are spoken."""
         known = self._heard.get(clip.path.stem)
         if known is None:
-            samples = prepare_clip(clip)
+            samples = in_one_format(clip)
             samples = samples * np.float32(PEAK / max(float(np.abs(samples).max()), 1e-6))
             known = self._heard[clip.path.stem] = samples, spoken_part(samples)
         return known

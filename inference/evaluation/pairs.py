@@ -28,7 +28,8 @@ from inference.training.calibration import PAIRS_PER_ITEM, Labelled, pair
 from inference.training.degrade import Samples, random_noise
 from inference.training.emodb import HELD_OUT_SPEAKERS, Clip
 from inference.training.held_out_evidence import BAD_LINE_DB, CLEAN_CONFIDENCE, DRAW
-from inference.training.speech import Copy, chance, degraded_copies, prepare_clip
+from inference.training.speech_corpus import Copy, degraded_copies, prepare_clip
+from inference.training.utterance import chance, digest_of
 
 Pairs = list[tuple[tuple[Evidence, ...], Emotion]]
 
@@ -99,8 +100,9 @@ def voices(
 
 
 def _forms(clip: Clip, expert: SpeechExpert, seed: int) -> dict[Voice, Samples]:
-    random = chance(clip, seed, draw=DRAW)
-    copies = degraded_copies(prepare_clip(clip), random, expert.voice_activity)
+    random = chance(digest_of(clip), seed, draw=DRAW)
+    prepared = prepare_clip(clip, expert.voice_activity)
+    copies = degraded_copies(prepared, random, expert.voice_activity)
     return {
         Voice.WIDEBAND: copies[Copy.WIDEBAND],
         Voice.TELEPHONE: copies[Copy.TELEPHONE],

@@ -49,6 +49,7 @@ COMMANDS: Final = (
     (train, "streams.cli.train_temperature:temperature", "temperature"),
     (train, "streams.cli.train_calibration:calibration", "calibration"),
     (evaluate, "streams.cli.evaluate_speech:speech", "speech"),
+    (evaluate, "streams.cli.evaluate_telephone:telephone", "telephone"),
     (evaluate, "streams.cli.evaluate_text:text", "text"),
     (evaluate, "streams.cli.evaluate_face:face", "face"),
     (evaluate, "streams.cli.evaluate_model:model", "model"),

@@ -12,6 +12,7 @@ from streams.cli.evaluate_face import judge_face
 from streams.cli.evaluate_fusion import judge_crema, judge_ravdess
 from streams.cli.evaluate_pairs import judge_pairs
 from streams.cli.evaluate_speech import judge_speech
+from streams.cli.evaluate_telephone import judge_telephone
 from streams.cli.evaluate_text import judge_text
 
 SPEECH: Final = "speech"
@@ -132,6 +133,14 @@ EVALUATIONS: Final = (
         ("uar", "distress_auc", "ece"),
         ("speech",),
         lambda data, _, threads: judge_speech(data / SPEECH, threads=threads),
+    ),
+    Evaluation(
+        "telephone",
+        f"affectstream evaluate telephone --data DIR/{SPEECH}",
+        (SPEECH,),
+        ("most_uar_points_lost", "most_distress_auc_points_lost", "over_3_points"),
+        ("speech",),
+        lambda data, _, threads: judge_telephone(data / SPEECH, threads=threads),
     ),
 )
 """Quick ones first."""
