@@ -55,7 +55,10 @@ IDENTITY: Final = PatternCalibration()
 
 
 def fit_pattern_temperatures(
-    predictions: Mapping[str, tuple[Floats, NDArray[np.integer]]], *, class_balanced: bool = True
+    predictions: Mapping[str, tuple[Floats, NDArray[np.integer]]],
+    *,
+    class_balanced: bool = True,
+    items: Mapping[str, int] | None = None,
 ) -> dict[str, float]:
     """One temperature a pattern, drawn to the shared one by n / (n + 200) in its logarithm.
 
@@ -63,7 +66,9 @@ def fit_pattern_temperatures(
         predictions: by pattern, out-of-fold (n, labels) log-probabilities and (n,) columns
             of the truth.
         class_balanced: see `fit_temperature`.
+        items: by pattern, how many of its rows say something new; None takes all of them.
     """
+    items = items or {pattern: len(truth) for pattern, (_, truth) in predictions.items()}
     pooled = fit_temperature(
         np.concatenate([log_probs for log_probs, _ in predictions.values()]),
         np.concatenate([truth for _, truth in predictions.values()]),
@@ -72,6 +77,6 @@ def fit_pattern_temperatures(
     fitted = {SHARED: pooled}
     for pattern, (log_probs, truth) in predictions.items():
         own = fit_temperature(log_probs, truth, class_balanced=class_balanced)
-        share = len(truth) / (len(truth) + SHRINKAGE)
+        share = items[pattern] / (items[pattern] + SHRINKAGE)
         fitted[pattern] = float(np.exp(share * np.log(own) + (1 - share) * np.log(pooled)))
     return fitted

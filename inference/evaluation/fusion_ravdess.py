@@ -22,7 +22,6 @@ from inference.calibration.patterns import (
 )
 from inference.calibration.temperature import apply_temperature, fit_temperature
 from inference.errors import AffectstreamError
-from inference.evaluation.ravdess_speech import CATEGORIES
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
 from inference.evaluation.rows import (
     CalibratedRows,
@@ -36,6 +35,7 @@ from inference.evaluation.rows import (
 from inference.fusion.fuser import Weighting
 from inference.fusion.product import grouped, log_normalised
 from inference.labels import Modality
+from inference.training.ravdess_speech import CATEGORIES
 
 ALPHABETICAL: Final = (
     "angry",

@@ -48,7 +48,7 @@ def intervals(rows: JudgedRows, *, seed: int = 0, draws: int = BOOTSTRAPS) -> di
     units, who = np.unique(rows.units, return_inverse=True)
     if len(units) < LEAST_UNITS:
         return {}
-    pieces = [resampled(rows, counts) for counts in _drawn(who, seed, draws)]
+    pieces = [resampled(rows, counts) for counts in drawn(who, seed, draws)]
     found: dict[str, Interval] = {}
     for name in pieces[0]:
         values = np.concatenate([piece[name] for piece in pieces])
@@ -95,8 +95,14 @@ def resampled(rows: JudgedRows, counts: Counts) -> dict[str, Floats]:
     return figures
 
 
-def _drawn(who: NDArray[np.intp], seed: int, draws: int) -> Iterator[Counts]:
-    """(some draws, n) how often each item is drawn, until `draws` are spent."""
+def drawn(who: NDArray[np.intp], seed: int, draws: int) -> Iterator[Counts]:
+    """(some draws, n) how often each item is drawn, until `draws` are spent.
+
+    Args:
+        who: (n,) number of each item's unit; all items of a unit are drawn together.
+        seed: equal seeds give equal draws.
+        draws: how many.
+    """
     random = np.random.default_rng(seed)
     units = int(who.max()) + 1
     at_once = max(1, MOST_AT_ONCE // len(who))

@@ -1,10 +1,13 @@
 """A calibrated linear head: what turns a frozen embedding into probabilities."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inference.experts.line import Line
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +23,7 @@ class LinearHead:
         coefficients: (labels, size).
         intercepts: (labels,).
         temperature: divides the log-odds; fitted on predictions for unseen speakers.
+        by_line: the temperatures of voices over a line, where they have one of their own.
     """
 
     labels: tuple[str, ...]
@@ -28,20 +32,29 @@ class LinearHead:
     coefficients: Floats
     intercepts: Floats
     temperature: float = 1.0
+    by_line: Mapping[Line, float] = field(default_factory=dict)
 
-    def log_probs(self, embeddings: NDArray[np.floating]) -> Floats:
+    def log_probs(self, embeddings: NDArray[np.floating], line: Line | None = None) -> Floats:
         """Calibrated natural log-probabilities, (…, labels), of embeddings, (…, size).
 
         Each row is computed by itself: the sum runs over the same numbers in the same
         order however many rows there are, which a matrix product does not promise.
+
+        Args:
+            embeddings: of voices that came over the same line.
+            line: that one; None takes the shared temperature.
         """
         scaled = (np.asarray(embeddings, dtype=np.float64) - self.mean) / self.scale
         logits = (scaled[..., None, :] * self.coefficients).sum(axis=-1) + self.intercepts
-        logits /= self.temperature  # (…, labels)
+        logits /= self.temperature_of(line)  # (…, labels)
         logits -= logits.max(axis=-1, keepdims=True)
         log_probs: Floats = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
         return log_probs
 
-    def tempered(self, temperature: float) -> Self:
-        """The same head with its temperature multiplied by `temperature`."""
-        return replace(self, temperature=self.temperature * temperature)
+    def temperature_of(self, line: Line | None) -> float:
+        """That of the line, or the shared one."""
+        return self.temperature if line is None else self.by_line.get(line, self.temperature)
+
+    def calibrated(self, temperature: float, by_line: Mapping[Line, float] | None = None) -> Self:
+        """The same head with these temperatures."""
+        return replace(self, temperature=temperature, by_line=dict(by_line or {}))

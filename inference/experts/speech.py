@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.evidence import Absent, Cue, Evidence, Prosody, Quality
+from inference.experts.line import beyond_db, line_of
 from inference.experts.prosody import prosody_of
 from inference.experts.speech_head import SpeechHead, SpeechWeightsError
 from inference.experts.voice_activity import VoiceActivity, Voicing
@@ -123,13 +124,14 @@ class SpeechExpert:
         return Heard(window, samples, voicing)
 
     def _describe(self, heard: Heard, embedding: NDArray[np.float32]) -> Evidence:
+        line = line_of(beyond_db(heard.samples, heard.voicing))
         prosody = prosody_of(heard.samples, heard.voicing, heard.window.start_ns)
         return Evidence(
             modality=Modality.SPEECH,
             expert=self.version,
             labels=self.head.config.labels,
-            log_probs=self.head.log_probs(embedding),
-            distress_log_odds=self.head.distress_log_odds(embedding),
+            log_probs=self.head.log_probs(embedding, line),
+            distress_log_odds=self.head.distress_log_odds(embedding, line),
             quality=speech_quality(heard.samples, heard.voicing),
             cues=self._cues(prosody),
             prosody=prosody,

@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.experts.voice_activity import Voicing
-from inference.window import SPEECH_RATE_HZ
+from inference.experts.voiced_spectrum import Band, band_ratio_db
 
-FRAME_SAMPLES: Final = 512  # 32 ms
-LOW_BAND_HZ: Final = (300.0, 1_000.0)
-HIGH_BAND_HZ: Final = (1_000.0, 3_400.0)
+LOW_BAND_HZ: Final[Band] = (300.0, 1_000.0)
+HIGH_BAND_HZ: Final[Band] = (1_000.0, 3_400.0)
 """Both bands lie inside what a telephone line passes."""
-POWER_FLOOR: Final = 1e-12
 NOTABLE_SD: Final = 1.5
 """A cue is worth reading from here: one neutral sentence in about fifteen on either side."""
 
@@ -54,16 +52,4 @@ def vocal_effort_db(samples: NDArray[np.float32], voicing: Voicing) -> float:
         samples: (samples,) float32 at 16 kHz.
         voicing: of the same samples, with at least one span.
     """
-    whole = len(samples) // FRAME_SAMPLES
-    frames = samples[: whole * FRAME_SAMPLES].reshape(whole, FRAME_SAMPLES)
-    spoken = frames[voicing.mask[: whole * FRAME_SAMPLES : FRAME_SAMPLES]]  # (frames, 512)
-    spectrum = np.fft.rfft(spoken * np.hanning(FRAME_SAMPLES))
-    power = np.square(np.abs(spectrum)).sum(axis=0)  # (frequencies,)
-    low, high = (max(_band(power, band), POWER_FLOOR) for band in (LOW_BAND_HZ, HIGH_BAND_HZ))
-    return float(10.0 * np.log10(high / low))
-
-
-def _band(power: NDArray[np.float64], band_hz: tuple[float, float]) -> float:
-    """Sum of `power`, (frequencies,), over `[low, high)` Hz."""
-    first, last = (round(hz * FRAME_SAMPLES / SPEECH_RATE_HZ) for hz in band_hz)
-    return float(power[first:last].sum())
+    return band_ratio_db(samples, voicing, HIGH_BAND_HZ, LOW_BAND_HZ)

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 
 from inference.calibration.conformal import DEFAULT_COVERAGE, fit_threshold
 from inference.calibration.patterns import SHARED, PatternCalibration, pattern_of
+from inference.errors import AffectstreamError
 from inference.evidence import Evidence
 from inference.fusion.adaptive import FITTED, AdaptiveWeighting, QualitySlopes
 from inference.fusion.artefact import FusionArtefact
@@ -35,6 +36,10 @@ FACE_SLOPES: Final = QualitySlopes(slopes={"level": 1.0, "confidence": 1.0})
 Floats = NDArray[np.float64]
 
 
+class NothingToPairError(AffectstreamError):
+    """Speech and text that have no label in common."""
+
+
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """One window of one modality, judged by an expert that never met its speaker or line."""
@@ -44,7 +49,12 @@ class Labelled:
 
 
 def train_calibration(
-    speech: Sequence[Labelled], text: Sequence[Labelled], *, seed: int, data: str
+    speech: Sequence[Labelled],
+    text: Sequence[Labelled],
+    *,
+    seed: int,
+    data: str,
+    licence: str = "Apache-2.0",
 ) -> FusionArtefact:
     """Fit thresholds under the deployment prior, and slopes of quality.
 
@@ -59,8 +69,17 @@ def train_calibration(
         text: lines with one label, written and misheard.
         seed: of the pairing.
         data: what both were made from, for the artefact.
+        licence: of the artefact.
+
+    Raises:
+        NothingToPairError: speech and text share no label.
     """
     pairs = pair(speech, text, seed)
+    if not pairs:
+        raise NothingToPairError(
+            f"{len(speech)} windows of speech and {len(text)} lines of text share no label: "
+            "calibration needs items of the same labels in both"
+        )
     patterns: dict[str, list[tuple[tuple[Evidence, ...], Emotion]]] = {
         pattern_of([Modality.SPEECH]): [((one.evidence,), one.truth) for one in speech],
         pattern_of([Modality.TEXT]): [((one.evidence,), one.truth) for one in text],
@@ -73,7 +92,7 @@ def train_calibration(
         calibration=PatternCalibration(thresholds=fit_thresholds(patterns)),
         slopes=slopes | {Modality.FACE: FACE_SLOPES},
         data=data,
-        licence="Apache-2.0",
+        licence=licence,
         experts={
             Modality.SPEECH: speech[0].evidence.expert.split("+", 1)[0],
             Modality.TEXT: text[0].evidence.expert,
@@ -89,12 +108,16 @@ def train_calibration(
 def pair(
     speech: Sequence[Labelled], text: Sequence[Labelled], seed: int
 ) -> list[tuple[tuple[Evidence, ...], Emotion]]:
-    """Each item of speech beside `PAIRS_PER_ITEM` lines of its label, drawn with `seed`."""
+    """Each item of speech beside `PAIRS_PER_ITEM` lines of its label, drawn with `seed`.
+
+    Items of a label without lines are left out.
+    """
     random = np.random.default_rng(seed)
     lines = {label: [one.evidence for one in text if one.truth is label] for label in EMOTIONS}
     return [
         ((one.evidence, lines[one.truth][int(choice)]), one.truth)
         for one in speech
+        if lines[one.truth]
         for choice in random.integers(0, len(lines[one.truth]), PAIRS_PER_ITEM)
     ]
 

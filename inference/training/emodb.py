@@ -58,6 +58,11 @@ class Clip:
         """The category in the vocabulary of the product; boredom is neutral."""
         return EMOTION_OF[self.category]
 
+    @property
+    def word(self) -> str:
+        """The name of the category, boredom apart."""
+        return self.category.name.lower()
+
 
 def find_clips(folder: Path) -> tuple[Clip, ...]:
     """Every EmoDB recording below `folder`, in order of name.

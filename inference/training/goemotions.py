@@ -36,6 +36,15 @@ class Comments:
     labels: NDArray[np.bool_]
 
     @property
+    def single_lines(self) -> list[tuple[str, Emotion]]:
+        """Lines with exactly one label, and that label."""
+        return [
+            (text, EMOTIONS[int(marks.argmax())])
+            for text, marks in zip(self.texts, self.labels, strict=True)
+            if marks.sum() == 1
+        ]
+
+    @property
     def single(self) -> NDArray[np.bool_]:
         """(texts,) lines with exactly one label."""
         single: NDArray[np.bool_] = self.labels.sum(axis=1) == 1

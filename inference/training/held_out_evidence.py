@@ -1,24 +1,23 @@
 """Evidence on recordings and lines that the heads behind it were not trained on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from inference.evidence import Evidence
 from inference.experts.speech import SpeechExpert
-from inference.experts.speech_head import CALM_DISTRESS
 from inference.experts.text import TextExpert
 from inference.experts.text_features import as_recognised
-from inference.labels import EMOTIONS, Role
+from inference.labels import Emotion, Role
 from inference.training.calibration import Labelled
 from inference.training.degrade import Samples, random_noise
-from inference.training.emodb import Clip
-from inference.training.goemotions import read_comments
-from inference.training.speech import Copy, EmbeddedClips, chance, degraded_copies, prepare_clip
-from inference.training.speech_folds import fit_folds
+from inference.training.own_speech import OwnRecording
+from inference.training.speaker_folds import label_folds
+from inference.training.speech_corpus import Copy, EmbeddedClips, degraded_copies, prepare_clip
+from inference.training.speech_folds import fit_distress_folds, fit_folds
+from inference.training.utterance import chance, digest_of
 from inference.window import SECOND_NS, SPEECH_RATE_HZ, AudioSpan, TextSpan, WindowInput
 
 WINDOW_NS: Final = 3 * SECOND_NS
@@ -29,10 +28,11 @@ MOST_LOST: Final = 0.6
 DRAW: Final = 1_000
 """Of each clip's cuts and codecs: none that the heads were trained on."""
 CLEAN_CONFIDENCE: Final = 0.95
+OWN_FOLDS: Final = 5
+"""Where there are recordings of one's own, however many speakers they have."""
 
 
 def speech_evidence(
-    clips: Sequence[Clip],
     corpus: EmbeddedClips,
     expert: SpeechExpert,
     seed: int,
@@ -40,26 +40,28 @@ def speech_evidence(
 ) -> list[Labelled]:
     """Every form of every clip, and one in loud noise, as windows of 3 s.
 
+    Each is judged by heads that were fitted without its speaker.
+
     Args:
-        clips: those that may be used for calibration.
-        corpus: the same clips, embedded.
+        corpus: clips that may be used for calibration, embedded.
         expert: whose ears and labels to use; its heads are not asked.
         seed: of cuts, codecs and noise.
         on_clip: called after each clip.
     """
-    emotion = fit_folds(corpus, corpus.emotions, expert.head.config.labels)
-    distress = fit_folds(corpus, corpus.distress, CALM_DISTRESS)
+    own = any(isinstance(clip, OwnRecording) for clip in corpus.clips)
+    folds = list(label_folds(corpus.speakers, corpus.emotions, OWN_FOLDS)) if own else None
+    emotion = fit_folds(corpus, corpus.emotions, expert.head.config.labels, folds)
+    distress = fit_distress_folds(corpus, folds)
     found: list[Labelled] = []
-    for row, clip in enumerate(clips):
-        strangers = [fold for fold in range(len(emotion)) if emotion[fold].held_out[row]]
+    for row, clip in enumerate(corpus.clips):
+        strangers = next(fold for fold in range(len(emotion)) if emotion[fold].held_out[row])
         head = replace(
-            expert.head,
-            emotion=emotion[strangers[0]].head,
-            distress=distress[strangers[0]].head,
+            expert.head, emotion=emotion[strangers].head, distress=distress[strangers].head
         )
         listener = replace(expert, head=head)
-        random = chance(clip, seed, draw=DRAW)
-        copies = degraded_copies(prepare_clip(clip), random, expert.voice_activity)
+        random = chance(digest_of(clip), seed, draw=DRAW)
+        prepared = prepare_clip(clip, expert.voice_activity)
+        copies = degraded_copies(prepared, random, expert.voice_activity)
         forms = [*copies.values(), random_noise(copies[Copy.WIDEBAND], random, BAD_LINE_DB)]
         answers = listener.assess([_window(audio=samples) for samples in forms])
         found += [Labelled(one, clip.emotion) for one in answers if isinstance(one, Evidence)]
@@ -67,17 +69,16 @@ def speech_evidence(
     return found
 
 
-def text_evidence(folder: Path, expert: TextExpert, seed: int) -> list[Labelled]:
-    """Development lines of GoEmotions with one label: as written, and misheard.
+def text_evidence(
+    lines: Iterable[tuple[str, Emotion]], expert: TextExpert, seed: int
+) -> list[Labelled]:
+    """Lines that no head was trained on: as written, and misheard.
 
     What a recogniser loses of a line it knows: its confidence is the share it kept.
     """
-    lines = read_comments(folder, "dev")
     random = np.random.default_rng(seed)
     found: list[Labelled] = []
-    for text, marks in zip(lines.texts, lines.labels, strict=True):
-        if marks.sum() != 1:
-            continue
+    for text, truth in lines:
         lost = float(random.uniform(0, MOST_LOST))
         said = as_recognised(text)
         kept = " ".join(word for word in said.split() if random.random() >= lost)
@@ -87,7 +88,6 @@ def text_evidence(folder: Path, expert: TextExpert, seed: int) -> list[Labelled]
                 _window(text=kept, confidence=1 - lost),
             ]
         )
-        truth = EMOTIONS[int(marks.argmax())]
         found += [Labelled(one, truth) for one in answers if isinstance(one, Evidence)]
     return found
 

@@ -1,189 +1,136 @@
-"""Makes the heads of the speech expert from EmoDB."""
+"""Makes the heads of the speech expert from recordings."""
 
 import platform
-import zlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
-from inference.calibration.temperature import fit_temperature
+from inference.calibration.patterns import SHARED, fit_pattern_temperatures
 from inference.errors import AffectstreamError
+from inference.experts.distress_head import CALM_DISTRESS, DistressHead
+from inference.experts.line import Line
 from inference.experts.linear_head import LinearHead
-from inference.experts.speech_effort import EffortReference, vocal_effort_db
-from inference.experts.speech_head import CALM_DISTRESS, SpeechConfig, SpeechHead
-from inference.experts.voice_activity import VoiceActivity
-from inference.experts.voice_encoder import INT8, EmbedsVoice
-from inference.labels import DISTRESS, EMOTIONS
-from inference.training.audio_file import read_audio
-from inference.training.degrade import (
-    SHORT_CUT_S,
-    Samples,
-    as_two_second_opus,
-    random_cut,
-    random_noise,
-    random_opus,
-    telephone,
-)
-from inference.training.emodb import EMOTION_OF, HELD_OUT_SPEAKERS, Category, Clip
-from inference.training.speaker_folds import speaker_folds
+from inference.experts.speech_effort import EffortReference
+from inference.experts.speech_head import LineTemperatures, SpeechConfig, SpeechHead
+from inference.experts.voice_encoder import INT8
+from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion
+from inference.training.emodb import HELD_OUT_SPEAKERS, Clip
+from inference.training.speaker_folds import MOST_FOLDS, label_folds
+from inference.training.speech_corpus import Copy, EmbeddedClips
 
+VERSION: Final = 2
 INVERSE_PENALTY: Final = 0.003
 """C of the logistic regression: 768 features, some hundred clips. Up to .01 recall on unseen
 speakers moves by less than a point; the stronger penalty claims less about other voices."""
+DISTRESS_INVERSE_PENALTY: Final = 0.001
+"""C of the head behind distress: the strongest penalty within a standard error, over speakers,
+of the best AUC on EmoDB."""
 MAX_ITERATIONS: Final = 2_000
 MINIMUM_VOICES: Final = 2
-DRAWS: Final = 3
-"""How often each clip is cut and degraded anew: a point of recall over once."""
+MINIMUM_LABELS: Final = 2
+LEAST_EFFORTS: Final = 2
+
+Floats = NDArray[np.float64]
 
 
 class TooFewVoicesError(AffectstreamError):
     """A label that fewer than two speakers show: nothing can be tested on a stranger."""
 
 
-class Copy(StrEnum):
-    """A form in which each clip is heard."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What weights are called, and whose recordings they are from.
 
-    WIDEBAND = "wideband"
-    TELEPHONE = "telephone"
-    NOISY = "noisy"
-    SHORT = "short"
+    Attributes:
+        name: of the weights.
+        data: the recordings and their licences.
+        licence: of the weights.
+    """
+
+    name: str
+    data: str
+    licence: str
+
+
+EMODB: Final = Origin(
+    name="speech-emodb",
+    data="EmoDB (Burkhardt et al. 2005), CC0-1.0; boredom counted as neutral",
+    licence="Apache-2.0",
+)
+RESEARCH: Final = Origin(
+    name="speech-research",
+    data=f"{EMODB.data}; RAVDESS speech (Livingstone and Russo 2018), CC BY-NC-SA 4.0; calm "
+    "counted as neutral",
+    licence="CC-BY-NC-SA-4.0: research only",
+)
+
+
+class Calibrated(Protocol):
+    """What `fit_temperatures` calibrates."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the columns of what comes out."""
+        ...
+
+    def log_probs(self, embeddings: NDArray[np.floating], line: Line | None = None) -> Floats:
+        """(…, labels) natural log-probabilities of (…, size)."""
+        ...
+
+    def calibrated(self, temperature: float, by_line: Mapping[Line, float] | None = None) -> Self:
+        """The same head with these temperatures."""
+        ...
+
+
+Head = TypeVar("Head", bound=Calibrated)
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddedClips:
-    """What the encoder makes of each clip in each form, drawn several times.
+class Rows:
+    """What heads are fitted on: every form of every recording.
 
     Attributes:
-        clips: in order of the rows.
-        embeddings: (draws, clips, 768) float32 for each form.
-        efforts_db: (draws, clips) vocal effort for each form, NaN where the detector hears
-            nobody.
+        embeddings: (rows, 768).
+        labels: (rows,).
+        speakers: (rows,) who is heard.
+        lines: (rows,) the `Line` that each sounds like.
+        recordings: (rows,) which recording each is a form of.
     """
 
-    clips: tuple[Clip, ...]
-    embeddings: dict[Copy, NDArray[np.float32]]
-    efforts_db: dict[Copy, NDArray[np.float64]]
+    embeddings: NDArray[np.float32]
+    labels: NDArray[np.str_]
+    speakers: NDArray[np.str_]
+    lines: NDArray[np.str_]
+    recordings: NDArray[np.integer]
 
-    @property
-    def speakers(self) -> NDArray[np.str_]:
-        """(clips,) names."""
-        return np.array([clip.speaker for clip in self.clips])
-
-    @property
-    def emotions(self) -> NDArray[np.str_]:
-        """(clips,) labels of the product's vocabulary."""
-        return np.array([clip.emotion.value for clip in self.clips])
-
-    @property
-    def categories(self) -> NDArray[np.str_]:
-        """(clips,) labels of the corpus, boredom apart."""
-        return np.array([clip.category.name.lower() for clip in self.clips])
-
-    @property
-    def distress(self) -> NDArray[np.str_]:
-        """(clips,) one of `CALM_DISTRESS`."""
-        return np.array([CALM_DISTRESS[clip.emotion in DISTRESS] for clip in self.clips])
-
-
-def prepare_clip(clip: Clip) -> Samples:
-    """Samples of `clip` in the one format in which all classes exist.
-
-    Three classes of EmoDB are only to be had as Opus cut or padded to 2.00 s. Left alone, the
-    format gives the class away; so the others get the same cut and the same codec first.
-    """
-    samples = read_audio(clip.path)
-    return samples if clip.path.suffix == ".opus" else as_two_second_opus(samples)
-
-
-def degraded_copies(
-    samples: Samples, random: np.random.Generator, voice_activity: VoiceActivity
-) -> dict[Copy, Samples]:
-    """One random cut through one random codec setting, in each form.
-
-    The short form is a piece of what is spoken in it: windows often hold a word or two, and a
-    head that never met any is far too sure of them.
-    """
-    wideband = random_opus(random_cut(samples, random), random)
-    voicing = voice_activity.detect(wideband)
-    spoken = wideband[voicing.extent] if voicing.spans else wideband
-    return {
-        Copy.WIDEBAND: wideband,
-        Copy.TELEPHONE: telephone(wideband),
-        Copy.NOISY: random_noise(wideband, random),
-        Copy.SHORT: random_cut(spoken, random, SHORT_CUT_S),
-    }
-
-
-def embed_clips(
-    clips: Sequence[Clip],
-    encoder: EmbedsVoice,
-    voice_activity: VoiceActivity,
-    seed: int,
-    on_clip: Callable[[], None] = lambda: None,
-    draws: int = DRAWS,
-) -> EmbeddedClips:
-    """Degrade and embed every clip in every form, `draws` times.
-
-    A clip's draws depend on `seed` and its name alone, so a part of the corpus gives the
-    same rows as the whole. `on_clip` is called after each.
-    """
-    heard: dict[Copy, list[Heard]] = {copy: [] for copy in Copy}
-    for clip in clips:
-        prepared = prepare_clip(clip)
-        for draw in range(draws):
-            copies = degraded_copies(prepared, chance(clip, seed, draw), voice_activity)
-            for copy, samples in copies.items():
-                heard[copy].append(hear(samples, encoder, voice_activity))
-        on_clip()
-    embeddings = {copy: np.stack([one.embedding for one in rows]) for copy, rows in heard.items()}
-    efforts_db = {copy: np.array([one.effort_db for one in rows]) for copy, rows in heard.items()}
-    shape = (len(clips), draws)
-    return EmbeddedClips(
-        tuple(clips),
-        {copy: rows.reshape(*shape, -1).swapaxes(0, 1) for copy, rows in embeddings.items()},
-        {copy: rows.reshape(shape).swapaxes(0, 1) for copy, rows in efforts_db.items()},
-    )
-
-
-def chance(clip: Clip, seed: int, draw: int) -> np.random.Generator:
-    """The clip's own randomness, whoever else is in the corpus."""
-    return np.random.default_rng([seed, zlib.crc32(clip.path.stem.encode()), draw])
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What the expert's ears make of one recording.
-
-    Attributes:
-        embedding: (768,) from the first to the last spoken sample.
-        effort_db: vocal effort; NaN where the detector hears nobody.
-    """
-
-    embedding: NDArray[np.float32]
-    effort_db: float
-
-
-def hear(samples: Samples, encoder: EmbedsVoice, voice_activity: VoiceActivity) -> Heard:
-    """Embed and measure `samples` as the expert does.
-
-    A recording in which the detector finds nothing is embedded whole: it is known to hold
-    speech.
-    """
-    voicing = voice_activity.detect(samples)
-    if not voicing.spans:
-        return Heard(encoder.embed(samples), float("nan"))
-    return Heard(encoder.embed(samples[voicing.extent]), vocal_effort_db(samples, voicing))
+    @classmethod
+    def of(cls, corpus: EmbeddedClips, labels: NDArray[np.str_], clips: NDArray[np.bool_]) -> Self:
+        """Every form and draw of the clips that `clips` marks, called `labels`, (clips,) both."""
+        heard = [draw[clips] for form in corpus.embeddings.values() for draw in form]
+        lines = [draw[clips] for form in corpus.lines.values() for draw in form]
+        times = len(heard)
+        return cls(
+            np.concatenate(heard),
+            np.tile(labels[clips], times),
+            np.tile(corpus.speakers[clips], times),
+            np.concatenate(lines),
+            np.tile(np.flatnonzero(clips), times),
+        )
 
 
 def fit_linear(
-    embeddings: NDArray[np.float32], labels: NDArray[np.str_], names: Sequence[str]
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    names: Sequence[str],
+    inverse_penalty: float = INVERSE_PENALTY,
 ) -> LinearHead:
     """Fit an uncalibrated head: standard scaling, logistic regression, classes balanced.
 
@@ -191,11 +138,12 @@ def fit_linear(
         embeddings: (rows, 768).
         labels: (rows,), each one of `names`, all of which occur.
         names: order of the columns of what the head gives.
+        inverse_penalty: C of the logistic regression.
     """
     scaler = StandardScaler().fit(embeddings.astype(np.float64))
-    model = LogisticRegression(
-        C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS
-    ).fit(scaler.transform(embeddings.astype(np.float64)), labels)
+    model = LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=MAX_ITERATIONS)
+    with threadpool_limits(1, "blas"):  # on a busy machine threads wait for each other
+        model.fit(scaler.transform(embeddings.astype(np.float64)), labels)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(names) == 2:  # noqa: PLR2004 - scikit-learn keeps one row where two labels mirror it
         coefficients = np.concatenate((-coefficients, coefficients)) / 2
@@ -210,94 +158,187 @@ def fit_linear(
     )
 
 
-def fit_calibrated(
-    embeddings: NDArray[np.float32],
-    labels: NDArray[np.str_],
-    speakers: NDArray[np.str_],
-    names: Sequence[str],
-) -> LinearHead:
-    """Fit a head on all rows, and its temperature on predictions for unseen speakers.
+def fit_emotion(rows: Rows, names: Sequence[str], folds: int = MOST_FOLDS) -> LinearHead:
+    """Fit a head over `names` on all rows; see `fit_temperatures`."""
+    _check_voices(rows, names)
 
-    Each speaker is left out once. The temperature is fitted with the classes weighted
-    equally, so the head's prior is uniform over `names`.
+    def fit(kept: NDArray[np.bool_]) -> LinearHead:
+        return fit_linear(rows.embeddings[kept], rows.labels[kept], names)
+
+    return fit_temperatures(fit, rows, rows.labels, names, folds)
+
+
+def fit_distress(rows: Rows, names: Sequence[str], folds: int = MOST_FOLDS) -> DistressHead:
+    """Fit a head for distress on all rows; see `fit_temperatures`.
 
     Args:
-        embeddings: (rows, 768).
-        labels: (rows,), each one of `names`.
-        speakers: (rows,) name of each row's speaker.
-        names: order of the columns of what the head gives.
+        rows: each label is one of `names`.
+        names: shades on either side; see `EmbeddedClips.shades`.
+        folds: see `fit_temperatures`.
 
     Raises:
-        TooFewVoicesError: a label of `names` has fewer than two speakers.
+        TooFewVoicesError: a label has fewer than two speakers, or a side no label.
     """
+    _check_voices(rows, names)
+    distressed = set(names) & DISTRESS
+    if not distressed or distressed == set(names):
+        raise TooFewVoicesError(
+            f"two speakers each show {', '.join(names) or 'no label'}: distress is told from its "
+            f"contrast, so some of {', '.join(sorted(DISTRESS))} and some of "
+            f"{', '.join(sorted(NOT_DISTRESS))} are needed; add recordings"
+        )
+
+    def fit(kept: NDArray[np.bool_]) -> DistressHead:
+        return DistressHead(
+            fit_linear(rows.embeddings[kept], rows.labels[kept], names, DISTRESS_INVERSE_PENALTY)
+        )
+
+    sides = np.where(np.isin(rows.labels, list(DISTRESS)), CALM_DISTRESS[1], CALM_DISTRESS[0])
+    return fit_temperatures(fit, rows, sides, names, folds)
+
+
+def fit_temperatures(
+    fit: Callable[[NDArray[np.bool_]], Head],
+    rows: Rows,
+    truth: NDArray[np.str_],
+    names: Sequence[str],
+    folds: int = MOST_FOLDS,
+) -> Head:
+    """A head on all rows, with temperatures fitted on predictions for unseen speakers.
+
+    Each speaker is left out once. Temperatures are fitted with the columns weighted equally,
+    so the head's prior is uniform over them: one for all rows, and one a line, drawn to the
+    first by n / (n + 200) for n recordings. Rows whose label nobody else shows are not
+    predicted.
+
+    Args:
+        fit: makes an uncalibrated head of the rows that are marked, (rows,).
+        rows: what to fit on.
+        truth: (rows,) which column of the head is right.
+        names: labels that every fit needs.
+        folds: speakers are left out together where there are more of them than this.
+
+    Raises:
+        TooFewVoicesError: nobody can be left out.
+    """
+    head = fit(np.ones(len(truth), dtype=np.bool_))
+    log_probs = np.full((len(truth), len(head.labels)), np.nan)
+    for held_out in label_folds(rows.speakers, rows.labels, folds):
+        if set(rows.labels[~held_out].tolist()) == set(names):
+            log_probs[held_out] = fit(~held_out).log_probs(rows.embeddings[held_out])
+    predicted = np.isfinite(log_probs).all(axis=1)
+    if not predicted.any():
+        raise TooFewVoicesError(
+            f"{', '.join(names)}: no speaker can be left out without a label losing its only "
+            "voice; add recordings of others"
+        )
+    columns = np.array([head.labels.index(label) for label in truth])
+    over = {line: predicted & (rows.lines == line) for line in Line}
+    fitted = fit_pattern_temperatures(
+        {line: (log_probs[kept], columns[kept]) for line, kept in over.items() if kept.any()},
+        items={line: len(np.unique(rows.recordings[kept])) for line, kept in over.items()},
+    )
+    return head.calibrated(fitted.pop(SHARED), {Line(line): own for line, own in fitted.items()})
+
+
+def _check_voices(rows: Rows, names: Sequence[str]) -> None:
+    """Raise TooFewVoicesError where a label of `names` has fewer than two speakers."""
     for name in names:
-        voices = len(set(speakers[labels == name].tolist()))
+        voices = len(set(rows.speakers[rows.labels == name].tolist()))
         if voices < MINIMUM_VOICES:
             raise TooFewVoicesError(
                 f"{name}: {voices} speakers; every label needs {MINIMUM_VOICES}, one to learn "
                 "from and one to be tested on: give the whole corpus"
             )
-    log_probs = np.empty((len(labels), len(names)))
-    for held_out in speaker_folds(speakers, per_fold=1):
-        head = fit_linear(embeddings[~held_out], labels[~held_out], names)
-        log_probs[held_out] = head.log_probs(embeddings[held_out])
-    columns = np.array([list(names).index(label) for label in labels])
-    temperature = fit_temperature(log_probs, columns, class_balanced=True)
-    return fit_linear(embeddings, labels, names).tempered(temperature)
-
-
-def fit_copies(
-    corpus: EmbeddedClips,
-    labels: NDArray[np.str_],
-    names: Sequence[str],
-    rows: NDArray[np.bool_],
-) -> LinearHead:
-    """`fit_calibrated` on every form and draw of the clips that `rows` marks, (clips,)."""
-    heard = [draw[rows] for form in corpus.embeddings.values() for draw in form]
-    return fit_calibrated(
-        np.concatenate(heard),
-        np.tile(labels[rows], len(heard)),
-        np.tile(corpus.speakers[rows], len(heard)),
-        names,
-    )
 
 
 def neutral_effort(corpus: EmbeddedClips, rows: NDArray[np.bool_]) -> EffortReference:
-    """Effort of the neutral clips that `rows` marks, (clips,), wideband and telephone."""
-    neutral = rows & (corpus.categories == Category.NEUTRAL.name.lower())
-    efforts = np.concatenate(
-        [corpus.efforts_db[copy][:, neutral] for copy in (Copy.WIDEBAND, Copy.TELEPHONE)], axis=None
+    """Effort of the neutral clips that `rows` marks, (clips,), wideband and telephone.
+
+    Of all of them where hardly any is neutral.
+    """
+    heard = [corpus.efforts_db[copy] for copy in (Copy.WIDEBAND, Copy.TELEPHONE)]
+    neutral = rows & (corpus.categories == Emotion.NEUTRAL.value)
+    for kept in (neutral, rows):
+        efforts = np.concatenate([efforts[:, kept] for efforts in heard], axis=None)
+        known = efforts[np.isfinite(efforts)]
+        if len(known) >= LEAST_EFFORTS:
+            return EffortReference.of(known)
+    raise TooFewVoicesError(
+        f"nobody is heard to speak in {int(rows.sum())} recordings: check that they are speech"
     )
-    return EffortReference.of(efforts[np.isfinite(efforts)])
+
+
+def labels_of(corpus: EmbeddedClips, rows: NDArray[np.bool_]) -> tuple[Emotion, ...]:
+    """The labels that heads can learn from the clips that `rows` marks, (clips,).
+
+    Those of EmoDB where it is there, and all that at least two speakers show.
+    """
+    known = {clip.emotion for clip in corpus.clips if isinstance(clip, Clip)}
+    voices = _voices(corpus.emotions[rows], corpus.speakers[rows])
+    return tuple(one for one in EMOTIONS if one in known or voices[one.value] >= MINIMUM_VOICES)
+
+
+def shades_of(corpus: EmbeddedClips, rows: NDArray[np.bool_]) -> tuple[str, ...]:
+    """The shades on either side of distress that two speakers of the marked clips show."""
+    sided = rows & np.isin(corpus.emotions, list(DISTRESS | NOT_DISTRESS))
+    voices = _voices(corpus.shades[sided], corpus.speakers[sided])
+    return tuple(sorted(shade for shade, count in voices.items() if count >= MINIMUM_VOICES))
+
+
+def _voices(labels: NDArray[np.str_], speakers: NDArray[np.str_]) -> Counter[str]:
+    """How many speakers show each label, (rows,) both."""
+    return Counter(label for label, _ in set(zip(labels.tolist(), speakers.tolist(), strict=True)))
 
 
 def train_speech(
-    corpus: EmbeddedClips, encoder_sha256: str, seed: int, backend: str = INT8
+    corpus: EmbeddedClips,
+    encoder_sha256: str,
+    seed: int,
+    origin: Origin = EMODB,
+    backend: str = INT8,
 ) -> SpeechHead:
-    """Fit both heads on every speaker that may be in shipped weights.
+    """Fit both heads on every speaker that may be in weights.
 
     Args:
         corpus: what the encoder made of the clips.
         encoder_sha256: which encoder that was.
         seed: what the corpus was degraded with.
-        backend: in which form it ran; the expert refuses another.
+        origin: what the weights are called, and whose recordings they are from.
+        backend: in which form the encoder ran; the expert refuses another.
+
+    Raises:
+        TooFewVoicesError: fewer than two labels, or one side of distress, have two speakers.
     """
-    rows = ~np.isin(corpus.speakers, list(HELD_OUT_SPEAKERS))
-    known = set(EMOTION_OF.values())
-    labels = tuple(emotion for emotion in EMOTIONS if emotion in known)
-    emotion = fit_copies(corpus, corpus.emotions, labels, rows)
-    distress = fit_copies(corpus, corpus.distress, CALM_DISTRESS, rows)
+    rows = ~corpus.for_the_demo
+    labels = labels_of(corpus, rows)
+    if len(labels) < MINIMUM_LABELS:
+        raise TooFewVoicesError(
+            f"two speakers each show {', '.join(labels) or 'no label'}: a head tells at least "
+            f"{MINIMUM_LABELS} labels apart; add recordings"
+        )
+    shades = shades_of(corpus, rows)
+    known, judged = np.isin(corpus.emotions, labels), np.isin(corpus.shades, shades)
+    emotion = fit_emotion(Rows.of(corpus, corpus.emotions, rows & known), labels)
+    distress = fit_distress(Rows.of(corpus, corpus.shades, rows & judged), shades)
     config = SpeechConfig(
-        name="speech-emodb",
-        version=1,
+        name=origin.name,
+        version=VERSION,
         backend=backend,
         encoder_sha256=encoder_sha256,
         labels=labels,
+        distress_labels=shades,
         temperature=emotion.temperature,
         distress_temperature=distress.temperature,
+        line_temperatures={
+            line: LineTemperatures(
+                emotion=emotion.temperature_of(line), distress=distress.temperature_of(line)
+            )
+            for line in Line
+        },
         effort=neutral_effort(corpus, rows),
-        data="EmoDB (Burkhardt et al. 2005), CC0-1.0; boredom counted as neutral",
-        licence="Apache-2.0",
+        data=origin.data,
+        licence=origin.licence,
         training={
             "seed": seed,
             "clips": int(rows.sum()),
@@ -306,6 +347,7 @@ def train_speech(
             "speakers": sorted(set(corpus.speakers[rows].tolist())),
             "held_out_speakers": sorted(HELD_OUT_SPEAKERS),
             "inverse_penalty": INVERSE_PENALTY,
+            "distress_inverse_penalty": DISTRESS_INVERSE_PENALTY,
             "onnxruntime": version("onnxruntime"),
             "scikit-learn": version("scikit-learn"),
             "python": platform.python_version(),

@@ -8,12 +8,10 @@ from typing import Final
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from inference.errors import AffectstreamError
 from inference.evaluation.item_windows import picture_windows, sound_windows, text_window
 from inference.evaluation.manifest_report import Open, Windows, judge_manifest
-from inference.evaluation.markdown import to_markdown
 from inference.evaluation.plots import check_plots, draw
-from inference.evaluation.report import EvaluationReport, print_report, to_json
+from inference.evaluation.report import EvaluationReport
 from inference.evidence import Expert
 from inference.fusion.artefact import Fusers
 from inference.labels import AbsenceReason, Modality
@@ -21,6 +19,7 @@ from inference.training.audio_file import UnreadableAudioError, read_audio
 from inference.training.manifest import Content, Item, ManifestError
 from inference.window import CameraFrame
 from streams.cli._manifest import ManifestOptions
+from streams.cli._reports import show_report
 from streams.ingest.errors import MediaError
 from streams.ingest.media import MediaFile
 
@@ -54,21 +53,7 @@ def judge(
 
 def show(report: EvaluationReport, options: ManifestOptions, *, json: bool) -> None:
     """Print the report, and write it as Markdown if that was asked for."""
-    if json:
-        print(to_json(report))  # noqa: T201 - a result for programs
-    else:
-        print_report(report, Console())
-    if options.markdown is not None:
-        try:
-            options.markdown.write_text(to_markdown(report), encoding="utf-8")
-        except OSError as exc:
-            raise UnwritableError(
-                f"--markdown {options.markdown}: cannot be written ({exc.strerror})"
-            ) from exc
-
-
-class UnwritableError(AffectstreamError):
-    """A result has no place to go."""
+    show_report(report, options.markdown, json=json)
 
 
 def _sound(item: Item) -> Windows:

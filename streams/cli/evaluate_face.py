@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from inference.evaluation.report import EvaluationReport
 from streams.cli._manifest import ManifestOptions
 
 
@@ -34,12 +35,8 @@ def face(
         json: print one JSON object instead of tables.
         own: material of your own.
     """
-    from inference.evaluation.face import evaluate_face, read_faces
-    from inference.experts.blendshapes import Blendshapes
     from inference.experts.face import FaceExpert
-    from inference.experts.face_cnn import CONFIG_FILE, RESEARCH_NET, FaceCnn
     from inference.labels import Modality
-    from inference.third_party import FACE_LANDMARKER, BundleState, folder, state
     from streams.cli._judging import judge, show
     from streams.settings import load
 
@@ -49,18 +46,28 @@ def face(
     if data is None:
         judge(own, Modality.FACE, lambda: FaceExpert.load(target, cnn), json=json)
         return
-    if cnn is None and (target / RESEARCH_NET / CONFIG_FILE).is_file():
-        cnn = target / RESEARCH_NET
+    show(judge_face(data, target, cnn), own, json=json)
+
+
+def judge_face(data: Path, models_dir: Path, cnn: Path | None = None) -> EvaluationReport:
+    """Look at the faces of `data` with every reader that is there, and judge; a bar on stderr."""
+    from inference.evaluation.face import evaluate_face, read_faces
+    from inference.experts.blendshapes import Blendshapes
+    from inference.experts.face import FaceExpert
+    from inference.experts.face_cnn import CONFIG_FILE, RESEARCH_NET, FaceCnn
+    from inference.third_party import FACE_LANDMARKER, BundleState, folder, state
+
+    if cnn is None and (models_dir / RESEARCH_NET / CONFIG_FILE).is_file():
+        cnn = models_dir / RESEARCH_NET
     net = None if cnn is None else FaceCnn.load(cnn)
     blendshapes, versions = None, {}
-    if net is None or state(FACE_LANDMARKER, target) is not BundleState.MISSING:
-        blendshapes = Blendshapes.load(folder(FACE_LANDMARKER, target))
-        versions["face"] = FaceExpert.load(target).version
+    if net is None or state(FACE_LANDMARKER, models_dir) is not BundleState.MISSING:
+        blendshapes = Blendshapes.load(folder(FACE_LANDMARKER, models_dir))
+        versions["face"] = FaceExpert.load(models_dir).version
     if net is not None:
         versions["net"] = net.version
     faces = read_faces(data)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("looking", total=len(faces) * len(versions))
-        report = evaluate_face(faces, blendshapes, net, versions, lambda: bar.advance(task))
-    show(report, own, json=json)
+        return evaluate_face(faces, blendshapes, net, versions, lambda: bar.advance(task))

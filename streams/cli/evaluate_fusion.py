@@ -3,19 +3,21 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
-from inference.evaluation.report import EvaluationReport, print_report, to_json
+from inference.evaluation.report import EvaluationReport
 from inference.fusion.artefact import FusionArtefact
 from inference.fusion.fuser import Weighting
+
+TargetName = Literal["av", "acted"]
+FusionName = Literal["late", "adaptive"]
 
 
 def fusion_crema(
     *,
     data: Path,
-    target: Literal["av", "acted"] = "av",
-    fusion: Literal["late", "adaptive"] = "late",
+    target: TargetName = "av",
+    fusion: FusionName = "late",
     json: bool = False,
+    markdown: Path | None = None,
 ) -> None:
     """Judge the fusion rule on the crowd votes of CREMA-D, five folds of actors.
 
@@ -28,15 +30,19 @@ def fusion_crema(
         fusion: how experts are weighed. Votes have no quality, so both count them alike but
             for the quality that is usual.
         json: print one JSON object instead of tables.
+        markdown: file for the tables as Markdown.
     """
-    from inference.evaluation.fusion_crema import Target, evaluate_fusion_crema, read_votes
+    from streams.cli._reports import show_report
 
-    report = evaluate_fusion_crema(read_votes(data), Target(target), _weighting(fusion))
-    _show(report, json=json)
+    show_report(judge_crema(data, target, fusion), markdown, json=json)
 
 
 def fusion_ravdess(
-    *, data: Path, fusion: Literal["late", "adaptive"] = "late", json: bool = False
+    *,
+    data: Path,
+    fusion: FusionName = "late",
+    json: bool = False,
+    markdown: Path | None = None,
 ) -> None:
     """Judge the fusion rule on published predictions for RAVDESS, on unseen actors.
 
@@ -46,18 +52,26 @@ def fusion_ravdess(
         data: folder with wav2vec2, au_bilstm and au_mlp, each with files foldN_test.csv.
         fusion: see `fusion-crema`.
         json: print one JSON object instead of tables.
+        markdown: file for the tables as Markdown.
     """
+    from streams.cli._reports import show_report
+
+    show_report(judge_ravdess(data, fusion), markdown, json=json)
+
+
+def judge_crema(data: Path, target: TargetName, fusion: FusionName) -> EvaluationReport:
+    """Read the votes and judge."""
+    from inference.evaluation.fusion_crema import Target, evaluate_fusion_crema, read_votes
+
+    return evaluate_fusion_crema(read_votes(data), Target(target), _weighting(fusion))
+
+
+def judge_ravdess(data: Path, fusion: FusionName) -> EvaluationReport:
+    """Read the predictions and judge."""
     from inference.evaluation.fusion_ravdess import evaluate_fusion_ravdess, read_posteriors
 
-    _show(evaluate_fusion_ravdess(read_posteriors(data), _weighting(fusion)), json=json)
+    return evaluate_fusion_ravdess(read_posteriors(data), _weighting(fusion))
 
 
-def _weighting(fusion: Literal["late", "adaptive"]) -> Weighting:
+def _weighting(fusion: FusionName) -> Weighting:
     return FusionArtefact.load().fuser(fusion).weigh
-
-
-def _show(report: EvaluationReport, *, json: bool) -> None:
-    if json:
-        print(to_json(report))  # noqa: T201 - a result for programs
-        return
-    print_report(report, Console())

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from inference.evaluation.report import EvaluationReport
 from streams.cli._manifest import ManifestOptions
 
 
@@ -25,9 +26,7 @@ def text(
         json: print one JSON object instead of tables.
         own: material of your own.
     """
-    from inference.evaluation.text import evaluate_text
-    from inference.experts.text import WEIGHTS, TextExpert
-    from inference.experts.text_model import TextModel
+    from inference.experts.text import TextExpert
     from inference.labels import Modality
     from streams.cli._judging import judge, show
 
@@ -36,5 +35,13 @@ def text(
     if data is None:
         judge(own, Modality.TEXT, lambda: TextExpert.load(weights), json=json)
         return
-    report = evaluate_text(data, TextModel.load(weights or WEIGHTS))
-    show(report, own, json=json)
+    show(judge_text(data, weights), own, json=json)
+
+
+def judge_text(data: Path, weights: Path | None = None) -> EvaluationReport:
+    """Read the test split of `data` and judge."""
+    from inference.evaluation.text import evaluate_text
+    from inference.experts.text import WEIGHTS
+    from inference.experts.text_model import TextModel
+
+    return evaluate_text(data, TextModel.load(weights or WEIGHTS))

@@ -97,6 +97,22 @@ def test_a_pattern_goes_its_own_way_as_far_as_its_items_carry_it(
         assert least * abs(own - shared) <= abs(found - shared) <= most * abs(own - shared) + 1e-9
 
 
+def test_rows_that_say_nothing_new_carry_no_weight() -> None:
+    random = np.random.default_rng(4)
+    predictions = {}
+    for pattern, temperature in (("speech", 0.5), ("speech+face", 3.0)):
+        probs, labels = drawn(random, 2_000)
+        predictions[pattern] = (np.log(probs) * temperature, labels)
+    every, few = (
+        fit_pattern_temperatures(predictions, class_balanced=False, items=items)
+        for items in (None, {"speech": 200, "speech+face": 0})
+    )
+    assert few[SHARED] == every[SHARED] == few["speech+face"]
+    own = fit_temperature(*predictions["speech"], class_balanced=False)
+    halfway = (math.log(own) + math.log(few[SHARED])) / 2
+    assert math.log(few["speech"]) == pytest.approx(halfway)
+
+
 def test_a_pattern_without_a_figure_takes_the_shared_one() -> None:
     fitted = PatternCalibration(temperatures={SHARED: 2.0, "text": 3.0}, thresholds={"text": 0.5})
     log_probs = np.log(np.array([0.7, 0.3]))

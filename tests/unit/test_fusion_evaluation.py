@@ -22,9 +22,9 @@ from inference.evaluation.fusion_ravdess import (
     evaluate_fusion_ravdess,
     read_posteriors,
 )
-from inference.evaluation.ravdess_speech import CATEGORIES
 from inference.fusion.late import LateWeighting
 from inference.labels import Modality
+from inference.training.ravdess_speech import CATEGORIES
 
 LATE = LateWeighting()
 

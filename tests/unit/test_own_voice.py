@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from inference.evaluation.metrics import roc_auc
-from inference.evaluation.ravdess_speech import find_acted_clips
 from inference.experts.own_voice import Comparison, compare, taught
 from inference.experts.prosody import prosody_of
 from inference.experts.voice_activity import VoiceActivity, Voicing
@@ -17,6 +16,7 @@ from inference.score import UsualVoice
 from inference.training.audio_file import read_audio
 from inference.training.degrade import telephone
 from inference.training.emodb import find_clips
+from inference.training.ravdess_speech import find_acted_clips
 from inference.window import SECOND_NS, SPEECH_RATE_HZ
 
 WINDOW_S = 3

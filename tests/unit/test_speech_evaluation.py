@@ -1,26 +1,36 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from inference.evaluation.figures import arousal_auc
-from inference.evaluation.ravdess_speech import CATEGORIES, EMOBOX_FOLDS, find_acted_clips
+from inference.evaluation.line_forms import Ears
 from inference.evaluation.report import EvaluationReport, from_json, to_json
 from inference.evaluation.speech import (
-    Ears,
     evaluate_speech,
     fit_folds,
     label_figures,
     predict,
     recordings,
+    strangers_to,
 )
+from inference.experts.line import Line
 from inference.experts.speech_head import SpeechHead
 from inference.experts.voice_activity import VoiceActivity
 from inference.experts.voice_encoder import VoiceEncoder
 from inference.labels import Emotion
 from inference.training.emodb import Category, Clip, find_clips
-from inference.training.speech import Copy, EmbeddedClips
+from inference.training.ravdess_speech import (
+    CATEGORIES,
+    EMOBOX_FOLDS,
+    ActedClip,
+    emobox_folds,
+    find_acted_clips,
+)
+from inference.training.speech_corpus import Copy, EmbeddedClips
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AFFECTSTREAM_SHARED", ROOT.parent / "shared"))
@@ -48,6 +58,7 @@ def test_a_head_is_never_asked_about_a_speaker_that_it_heard() -> None:
         clips,
         {copy: rows.astype(np.float32)[None] for copy in Copy},
         {copy: np.zeros((1, len(clips))) for copy in Copy},
+        {copy: np.full((1, len(clips)), Line.WIDEBAND) for copy in Copy},
     )
     folds = fit_folds(corpus, labels, ("a", "b"))
     assert np.array_equal(sum(fold.held_out.astype(int) for fold in folds), np.ones(len(clips)))
@@ -57,6 +68,14 @@ def test_a_head_is_never_asked_about_a_speaker_that_it_heard() -> None:
         assert (seen == (labels[known] == "b")).all()
         held_out = fold.head.log_probs(rows[fold.held_out])
         assert np.array_equal(predict(folds, rows)[fold.held_out], held_out)
+        over = {line: fold.head.log_probs(rows[fold.held_out], line) for line in Line}
+        lines = np.where(np.arange(len(clips)) % 2, Line.WIDEBAND, Line.TELEPHONE)
+        expected = np.where(
+            (lines == Line.WIDEBAND)[fold.held_out, None],
+            over[Line.WIDEBAND],
+            over[Line.TELEPHONE],
+        )
+        assert np.array_equal(predict(folds, rows, lines)[fold.held_out], expected)
 
 
 def test_figures_of_a_perfect_head_are_perfect() -> None:
@@ -88,6 +107,9 @@ def test_arousal_leaves_out_what_is_neither_high_nor_low() -> None:
 def test_emobox_tests_every_actor_of_ravdess_once() -> None:
     actors = sorted(actor for fold in EMOBOX_FOLDS for actor in fold)
     assert actors == [f"{number:02}" for number in range(1, 25)]
+    speakers = np.array(["08", *(f"ravdess/{actor}" for actor in actors)])
+    tested = np.sum([*emobox_folds(speakers)], axis=0)
+    assert tested.tolist() == [0, *[1] * 24], "a speaker of EmoDB is never tested"
 
 
 def test_a_ravdess_name_tells_actor_and_category(tmp_path: Path) -> None:
@@ -96,6 +118,17 @@ def test_a_ravdess_name_tells_actor_and_category(tmp_path: Path) -> None:
     (clip,) = find_acted_clips(tmp_path)
     assert (clip.actor, clip.category, clip.emotion) == ("12", "angry", Emotion.ANGER)
     assert len(CATEGORIES) == 8
+
+
+def test_weights_are_not_judged_on_actors_that_they_heard_nor_on_labels_they_lack() -> None:
+    shipped = SpeechHead.load()
+    acted = [
+        ActedClip(Path("a"), actor, word) for actor in ("01", "03") for word in ("sad", "surprised")
+    ]
+    assert strangers_to(shipped, acted) == [acted[0], acted[2]]  # 03 is another than EmoDB's
+    training = {**shipped.config.training, "speakers": ["08", "ravdess/03"]}
+    research = replace(shipped, config=msgspec.structs.replace(shipped.config, training=training))
+    assert strangers_to(research, acted) == [acted[0]]
 
 
 @pytest.fixture(scope="module")
@@ -127,4 +160,8 @@ def test_unseen_speakers_are_understood_on_both_lines(report: EvaluationReport) 
         assert report.by.group[line]["distress_auc"] >= 0.83
         assert report.by.group[line]["arousal_auc"] >= 0.95
         assert report.by.group[f"shipped, held-out speakers, {line}"]["distress_auc"] >= 0.8
+    for copy in Copy:
+        share = report.by.group[copy.value]["sounds_like_telephone"]
+        over_a_line = copy in {Copy.TELEPHONE, Copy.BAD_LINE}
+        assert share >= 0.97 if over_a_line else share <= 0.03
     assert from_json(to_json(report)) == report

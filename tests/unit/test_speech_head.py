@@ -1,15 +1,18 @@
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from inference.experts.distress_head import CALM_DISTRESS, DistressHead
+from inference.experts.line import Line
 from inference.experts.linear_head import LinearHead
 from inference.experts.speech_effort import EffortReference
 from inference.experts.speech_head import (
-    CALM_DISTRESS,
     CONFIG_FILE,
     TENSORS_FILE,
+    LineTemperatures,
     SpeechConfig,
     SpeechHead,
     SpeechWeightsError,
@@ -37,6 +40,13 @@ def _linear(labels: tuple[str, ...], temperature: float) -> LinearHead:
     )
 
 
+SIDES = ("anger", "boredom", "fear", "joy", "neutral")
+
+
+def _distress(temperature: float = 1.0) -> DistressHead:
+    return DistressHead(_linear(SIDES, 1.0), temperature)
+
+
 @pytest.fixture
 def head() -> SpeechHead:
     config = SpeechConfig(
@@ -45,6 +55,7 @@ def head() -> SpeechHead:
         backend="none",
         encoder_sha256="0" * 64,
         labels=LABELS,
+        distress_labels=SIDES,
         temperature=1.5,
         distress_temperature=0.7,
         effort=EffortReference(-8.0, 4.0),
@@ -52,7 +63,7 @@ def head() -> SpeechHead:
         licence="Apache-2.0",
         training={"seed": 0},
     )
-    return SpeechHead(_linear(LABELS, 1.5), _linear(CALM_DISTRESS, 0.7), config)
+    return SpeechHead(_linear(LABELS, 1.5), _distress(0.7), config)
 
 
 def test_what_is_saved_says_the_same_when_loaded(head: SpeechHead, tmp_path: Path) -> None:
@@ -82,9 +93,51 @@ def test_probabilities_sum_to_one_and_a_temperature_never_changes_the_order() ->
     rows = np.random.default_rng(6).normal(size=(50, SIZE))
     log_probs = head.log_probs(rows)
     assert np.allclose(np.exp(log_probs).sum(axis=1), 1.0)
-    cooler = head.tempered(4.0).log_probs(rows)
+    cooler = head.calibrated(4.0).log_probs(rows)
     assert np.array_equal(cooler.argmax(axis=1), log_probs.argmax(axis=1))
     assert (cooler.max(axis=1) < log_probs.max(axis=1)).all()
+
+
+def test_a_line_has_its_own_temperature_and_others_the_shared_one(
+    head: SpeechHead, tmp_path: Path
+) -> None:
+    own = {Line.TELEPHONE: LineTemperatures(emotion=3.0, distress=2.0)}
+    config = msgspec.structs.replace(head.config, line_temperatures=own)
+    SpeechHead(head.emotion, head.distress, config).save(tmp_path)
+    loaded = SpeechHead.load(tmp_path)
+    embedding = np.random.default_rng(5).normal(size=SIZE).astype(np.float32)
+    for line in (None, Line.WIDEBAND):
+        assert np.array_equal(loaded.log_probs(embedding, line), head.log_probs(embedding))
+    expected = head.emotion.calibrated(3.0).log_probs(embedding)
+    assert np.array_equal(loaded.log_probs(embedding, Line.TELEPHONE), expected)
+    assert loaded.distress_log_odds(embedding, Line.TELEPHONE) == pytest.approx(
+        head.distress_log_odds(embedding) * 0.7 / 2.0
+    )
+
+
+def test_distress_is_the_mean_of_its_side_over_that_of_the_other() -> None:
+    head = _distress()
+    rows = np.random.default_rng(8).normal(size=(30, SIZE))
+    probs = np.exp(head.sides.log_probs(rows))
+    expected = np.log(probs[:, [0, 2]].mean(axis=1) / probs[:, [1, 3, 4]].mean(axis=1))
+    assert head.log_odds(rows) == pytest.approx(expected)
+    assert _distress(2.0).log_odds(rows) == pytest.approx(expected / 2.0)
+
+
+def test_odds_and_probabilities_of_distress_agree_and_know_no_company() -> None:
+    head = _distress(1.3)
+    rows = np.random.default_rng(9).normal(size=(30, SIZE)) * 40.0
+    log_probs = head.log_probs(rows)
+    assert head.labels == CALM_DISTRESS
+    assert np.exp(log_probs).sum(axis=1) == pytest.approx(1.0)
+    assert log_probs[:, 1] - log_probs[:, 0] == pytest.approx(head.log_odds(rows))
+    for together, row in zip(log_probs, rows, strict=True):
+        assert np.array_equal(together, head.log_probs(row))
+
+
+def test_a_head_that_sees_no_difference_says_nothing_of_distress() -> None:
+    flat = replace(_linear(SIDES, 1.0), coefficients=np.zeros((5, SIZE)), intercepts=np.zeros(5))
+    assert DistressHead(flat).log_odds(np.ones(SIZE)) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_row_is_the_same_alone_and_in_company() -> None:

@@ -1,15 +1,20 @@
 """RAVDESS speech (Livingstone and Russo 2018): names, labels, the folds of EmoBox.
 
-CC BY-NC-SA 4.0: heard to judge weights, never to make any that ship.
+CC BY-NC-SA 4.0: heard to judge weights and to make those for research, never any that ship.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from inference.labels import Emotion
 
+CORPUS: Final = "ravdess"
 CATEGORIES: Final = (
     "neutral",
     "calm",
@@ -58,6 +63,16 @@ class ActedClip:
         """The category in the vocabulary of the product; calm is neutral."""
         return EMOTION_OF[self.category]
 
+    @property
+    def speaker(self) -> str:
+        """The actor, told apart from the speakers of other corpora."""
+        return f"{CORPUS}/{self.actor}"
+
+    @property
+    def word(self) -> str:
+        """The category."""
+        return self.category
+
 
 def find_acted_clips(folder: Path) -> tuple[ActedClip, ...]:
     """Every RAVDESS speech recording below `folder`, in order of name; maybe none."""
@@ -68,3 +83,9 @@ def find_acted_clips(folder: Path) -> tuple[ActedClip, ...]:
             category = CATEGORIES[int(match["code"]) - 1]
             clips.setdefault(path.stem, ActedClip(path, match["actor"], category))
     return tuple(clips[name] for name in sorted(clips))
+
+
+def emobox_folds(speakers: NDArray[np.str_]) -> Iterator[NDArray[np.bool_]]:
+    """(rows,) which rows are tested, for each of `EMOBOX_FOLDS` and (rows,) `speaker` names."""
+    for tested in EMOBOX_FOLDS:
+        yield np.isin(speakers, [f"{CORPUS}/{actor}" for actor in tested])

@@ -1,0 +1,1 @@
+"""Judges the whole way from a file to its scores."""
