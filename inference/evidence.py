@@ -18,11 +18,11 @@ class Quality:
     present_share: float | None = None
     """Share of the window in which the modality was there (voiced, with a face, with words)."""
     level: float | None = None
-    """Speech level over its noise, or size of the face."""
+    """Speech level over its noise, or size and sharpness of the face."""
     freshness: float | None = None
     """1 for data from the end of the window, 0 for data a window length old or older."""
     confidence: float | None = None
-    """What the detector or recogniser said of itself."""
+    """What the detector or recogniser said of itself; less for a face that is turned aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

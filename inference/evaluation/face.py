@@ -15,7 +15,7 @@ from inference.evaluation.figures import figures
 from inference.evaluation.metrics import roc_auc
 from inference.evaluation.report import COUNT, Breakdown, EvaluationReport, Metrics
 from inference.experts import face_rule
-from inference.experts.blendshapes import Blendshapes
+from inference.experts.blendshapes import PRESENCE_FLOOR, Blendshapes
 from inference.experts.face_cnn import FaceCnn
 from inference.experts.face_detector import Face
 from inference.experts.jpeg import Picture
@@ -25,7 +25,6 @@ from inference.training.ferplus import EXPRESSIONS, SIDE_PX, VotedTiles, read_ti
 MARGIN_PX: Final = SIDE_PX
 """Of repeated edge around a tile, which is all face: the landmark graph wants some room."""
 RULED: Final = (Emotion.JOY, Emotion.SURPRISE)
-RULE_READ: Final = "faces that the rule could read"
 RULE: Final = "rule"
 NET: Final = "net"
 
@@ -52,8 +51,10 @@ def evaluate_face(
 ) -> EvaluationReport:
     """What the rule and the research net make of `faces`, each where it is given.
 
-    The rule has one-against-all AUCs; a face that it cannot read gets the prior. The net
-    has every figure over eight labels, its own choice counting, and the recall of each.
+    The rule has one-against-all AUCs. Every tile is known to be a face, so it judges each,
+    where the expert would leave those out on which the landmark graph sees no face; figures
+    without them, and with the prior in their place, stand beside. The net has every figure
+    over eight labels, its own choice counting, and the recall of each.
 
     Args:
         faces: from `read_faces`.
@@ -67,7 +68,7 @@ def evaluate_face(
     groups: dict[str, Metrics] = {}
     if blendshapes is not None:
         scores, read = _ruled(faces, blendshapes, on_face)
-        metrics |= _rule_figures(truth, scores, read)
+        metrics |= _rule_figures(truth, scores) | {"read_share": float(read.mean())}
         groups |= _rule_groups(truth, scores, read)
     if cnn is not None:
         said = _said(faces, cnn, on_face)
@@ -85,16 +86,14 @@ def evaluate_face(
 def _ruled(
     faces: VotedTiles, blendshapes: Blendshapes, on_face: Callable[[], None]
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """(n, 7) log-probabilities of the rule, and which faces it could read."""
-    scores = np.full((len(faces), len(EMOTIONS)), -np.log(len(EMOTIONS)))
-    read = np.zeros(len(faces), dtype=np.bool_)
-    for number, tile in enumerate(faces.tiles):
-        moved = blendshapes.read(_with_margin(tile), TILE_FACE)
-        if moved is not None:
-            read[number] = True
-            scores[number] = face_rule.log_probs(moved)
+    """(n, 7) log-probabilities of the rule, and which faces the expert would have read."""
+    scores, read = [], []
+    for tile in faces.tiles:
+        points, presence = blendshapes.find(_with_margin(tile), TILE_FACE)
+        scores.append(face_rule.log_probs(blendshapes.moved(points)))
+        read.append(presence >= PRESENCE_FLOOR)
         on_face()
-    return scores, read
+    return np.array(scores), np.array(read)
 
 
 def _said(faces: VotedTiles, cnn: FaceCnn, on_face: Callable[[], None]) -> Floats:
@@ -106,17 +105,20 @@ def _said(faces: VotedTiles, cnn: FaceCnn, on_face: Callable[[], None]) -> Float
     return np.array(said)
 
 
-def _rule_figures(truth: Names, scores: Floats, read: NDArray[np.bool_]) -> Metrics:
+def _rule_figures(truth: Names, scores: Floats) -> Metrics:
     aucs = _aucs(truth, scores)
-    ruled = {f"{label}_auc": aucs[label] for label in RULED if label in aucs}
-    return {**ruled, "read_share": float(read.mean())}
+    return {f"{label}_auc": aucs[label] for label in RULED if label in aucs}
 
 
 def _rule_groups(truth: Names, scores: Floats, read: NDArray[np.bool_]) -> dict[str, Metrics]:
-    """Of the faces that it could read, then of all by label."""
-    of_read = _rule_figures(truth[read], scores[read], read[read]) if read.any() else {}
+    """Of the faces that the expert would have read, and with it silent on others; by label."""
+    silent = np.where(read[:, None], scores, -np.log(len(EMOTIONS)))
     return {
-        RULE_READ: {COUNT: float(read.sum()), **of_read},
+        f"{RULE}, faces read": {
+            COUNT: float(read.sum()),
+            **(_rule_figures(truth[read], scores[read]) if read.any() else {}),
+        },
+        f"{RULE}, silent on others": {COUNT: float(len(read)), **_rule_figures(truth, silent)},
         **{f"{RULE}, {label}": {"auc": auc} for label, auc in _aucs(truth, scores).items()},
     }
 

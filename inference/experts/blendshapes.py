@@ -74,15 +74,11 @@ class Blendshapes:
 
     def read(self, picture: Picture, face: Face) -> Coefficients | None:
         """Coefficients of `face`, or None where the landmark graph sees no face in the crop."""
-        points = self.landmarks(picture, face)
-        if points is None:
-            return None
-        self._blendshapes.setInput(points[None, POINTS, :].astype(np.float32))
-        values = self._blendshapes.forward().ravel().astype(np.float64)
-        return dict(zip(NAMES, values.tolist(), strict=True))
+        points, presence = self.find(picture, face)
+        return self.moved(points) if presence >= PRESENCE_FLOOR else None
 
-    def landmarks(self, picture: Picture, face: Face) -> NDArray[np.float64] | None:
-        """(478, 2) x and y in pixels of `picture`, or None where there is no face.
+    def find(self, picture: Picture, face: Face) -> tuple[NDArray[np.float64], float]:
+        """Landmarks, (478, 2) in pixels of `picture`, and how probably they lie on a face.
 
         Looks twice: first where the detector saw the face, then where the first look did.
         MediaPipe does so from frame to frame; a detector's box is a worse frame.
@@ -90,11 +86,14 @@ class Blendshapes:
         points, _ = self.look(picture, crop_transform(face.box, face.eyes, SIDE_PX, BOX_SCALE))
         box = _around(points)
         if min(box[2:]) < LEAST_EXTENT_PX:
-            return None
-        points, presence = self.look(
-            picture, crop_transform(box, points[EYE_CORNERS, :], SIDE_PX, BOX_SCALE)
-        )
-        return points if presence >= PRESENCE_FLOOR else None
+            return points, 0.0
+        return self.look(picture, crop_transform(box, points[EYE_CORNERS, :], SIDE_PX, BOX_SCALE))
+
+    def moved(self, points: NDArray[np.float64]) -> Coefficients:
+        """Coefficients of a face whose landmarks, (478, 2), are known."""
+        self._blendshapes.setInput(points[None, POINTS, :].astype(np.float32))
+        values = self._blendshapes.forward().ravel().astype(np.float64)
+        return dict(zip(NAMES, values.tolist(), strict=True))
 
     def look(
         self, picture: Picture, to_crop: NDArray[np.float64]

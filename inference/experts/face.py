@@ -78,7 +78,7 @@ class FaceExpert:
             return f"face-yunet-2023mar+{self._cnn.version}"
         if self._blendshapes is None:
             return "face-yunet-2023mar"
-        return "face-yunet-2023mar+blendshapes-v2+rule-1"
+        return "face-yunet-2023mar+blendshapes-v2-twice+rule-1"
 
     def assess(self, windows: Sequence[WindowInput]) -> list[Evidence | Absent]:
         """Read each window by itself, in order; see `inference.evidence.Expert`."""

@@ -174,6 +174,11 @@ class FaceCnn:
                 f"{folder}: {CONFIG_FILE} has the labels {config.labels}, which do not begin with "
                 f"{tuple(map(str, EMOTIONS))}; train the net again"
             )
+        if {len(config.log_prior), len(config.distress_weights)} != {len(config.labels)}:
+            raise FaceCnnError(
+                f"{folder}: {CONFIG_FILE} names {len(config.labels)} labels, but its prior has "
+                f"{len(config.log_prior)} and its distress weights {len(config.distress_weights)}"
+            )
         digest = hashlib.sha256(tensor_bytes + config_bytes).hexdigest()[:8]
         return cls(net.eval(), config, digest)
 

@@ -12,9 +12,9 @@ from inference.experts.jpeg import Picture
 
 GREY_SIDE_PX: Final = 48
 """Of the crop that the research net reads and sharpness is measured on, as in FER+."""
-GREY_BOX_SCALE: Final = 1.02
-"""Side of that crop over the longer side of the box: on tiles of FER+ the detector's box has a
-median of 46.9 of 48 pixels and the middle of the tile in its middle, give or take half a pixel."""
+GREY_BOX_SCALE: Final = 1.0
+"""Side of that crop over the longer side of the box. So a face lies in it as in a tile of FER+: on
+216 of those the detector's box had a median of 46.9 of 48 pixels, in the middle of the tile."""
 
 
 def crop_transform(

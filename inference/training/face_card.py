@@ -9,12 +9,13 @@ CARD_FILE: Final = "README.md"
 CARD: Final = """\
 # Research net for faces: {version}
 
-Reads a grey 48x48 crop of a face and gives a probability for each of {labels}: how most of ten
-voters would name the expression. Made by `affectstream train face`.
+Reads a grey 48x48 crop of a face and says how most of ten voters would name its expression, as a
+probability for each of {count} labels: {labels}. Made by
+`affectstream train face`.
 
 **For research only.** It learnt from the images of FER2013, which were collected from the web and
-carry no commercial grant; the votes of FER+ are MIT. Neither the weights nor a score that rests on
-them may go into a commercial service.
+carry no commercial grant; the votes of FER+ are MIT. So these weights are not for a commercial
+service, nor are scores that rest on them.
 
 | | |
 |---|---|
@@ -27,20 +28,21 @@ them may go into a commercial service.
 
 - **Targets** are shares of votes. Single votes are dropped, as are faces that most voters could not
   name or took for no face. A label that is k times as rare weighs k^{rare_power} as much.
-- **Calibration** comes from the faces held out: a temperature over the {count} labels; another over
-  the seven of the product, each taken as equally likely before; a logistic regression on the
-  log-probabilities for distress (anger, fear, sadness, disgust against joy and neutral; surprise
-  and contempt left out). The validation split had no part in any of them.
+- **Calibration** comes from the faces held out, those with a clear majority: a temperature over the
+  {count} labels; another over the seven of the product, each taken as equally likely before; a
+  logistic regression on the log-probabilities for distress (anger, fear, sadness, disgust against
+  joy and neutral; surprise and contempt left out). The validation split had no part in any of them.
 - **Figures** are printed by `affectstream evaluate face --data DIR --cnn FOLDER`, on the 3396
   validation faces with one clear majority for an expression.
 
 ## Limits
 
-Faces of the web, posed and picked by search words, most of them in stills and in English: people
-on calls look different, talk, and look down. A label is what strangers would call the picture, not
-what anybody felt. Ages, skin tones and genders are not marked in the data, so how well it works
-across them is not known. The same people may be in the training and the validation split. Its
-shares of labels are not those of calls, so its calibration does not transfer by itself.
+It learnt from stills that were found by search words, many of them posed: people on calls look
+different, talk, and look down. A label is what strangers would call the picture, not what anybody
+felt. Profiles, covered and small faces are read as badly as they can be seen. Ages, skin tones and
+genders are not marked in the data, so how well it works across them is not known. The same people
+may be in the training and the validation split. Its shares of labels are not those of calls, so its
+calibration does not transfer by itself.
 """
 
 

@@ -14,7 +14,7 @@ def face(
     epochs: int | None = None,
     threads: int = 1,
 ) -> None:
-    """Train the research net on FER+; about twenty minutes on one idle core.
+    """Train the research net on FER+; a quarter of an hour on one core that has bfloat16.
 
     The weights are for research only: the images of FER+ carry no commercial grant. An
     interrupted training goes on from its last epoch when it is called again.

@@ -95,7 +95,9 @@ def test_the_rule_finds_joy_and_surprise_among_strangers() -> None:
     assert len(faces) == 3_396
     some = faces.of(np.arange(0, len(faces), EVERY))
     report = evaluate_face(some, Blendshapes.load(SHARED / "weights"), None, {"face": "rule"})
-    assert report.metrics["read_share"] > 0.9
+    assert report.metrics["read_share"] > 0.84
     assert report.metrics["joy_auc"] > 0.88
-    assert report.metrics["surprise_auc"] > 0.85
+    assert report.metrics["surprise_auc"] > 0.84
+    silent = report.by.group["rule, silent on others"]
+    assert silent["joy_auc"] < report.metrics["joy_auc"], "what is not read cannot be ranked"
     assert report.by.group["rule, anger"]["auc"] < 0.65, "then the card understates it"

@@ -1,5 +1,6 @@
 """Learning from FER+: who is read, what is learnt, and that an interruption costs nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -237,6 +238,10 @@ def test_weights_that_cannot_be_read_are_an_error(trained: FaceCnn, tmp_path: Pa
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace('"anger"', '"rage"', 1))
     with pytest.raises(FaceCnnError, match="rage"):
+        FaceCnn.load(tmp_path)
+    short = msgspec.structs.replace(trained.config, log_prior=(0.0,) * 7)
+    replace(trained, config=short).save(tmp_path)
+    with pytest.raises(FaceCnnError, match="its prior has 7"):
         FaceCnn.load(tmp_path)
 
 
