@@ -87,6 +87,7 @@ class Scorer:
         keep_quotes: bool,
         config_digest: str,
         fusers: Fusers,
+        text_plus: bool = False,
     ) -> Self:
         """Load the shipped experts; takes seconds.
 
@@ -97,6 +98,7 @@ class Scorer:
             keep_quotes: see the class.
             config_digest: see the class.
             fusers: see the class.
+            text_plus: read words with sentence vectors too, from `models_dir`.
 
         Raises:
             UnknownProfileError: no weights for this profile are here.
@@ -109,7 +111,7 @@ class Scorer:
             )
         experts: list[Expert] = [
             SpeechExpert.load(threads),
-            TextExpert.load(),
+            TextExpert.load_plus(models_dir, threads) if text_plus else TextExpert.load(),
             FaceExpert.load(models_dir),
         ]
         return cls(experts, fusers=fusers, keep_quotes=keep_quotes, config=config_digest)

@@ -38,6 +38,7 @@ def open_scorer(settings: Settings) -> Scorer:
             settings.tenant_fusion,
             DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
         ),
+        text_plus=settings.text_plus,
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
 
 from streams.cli._manifest import ManifestOptions
 
@@ -12,6 +13,10 @@ def text(
     *,
     data: Path | None = None,
     weights: Path | None = None,
+    plus: bool = False,
+    models_dir: Path | None = None,
+    threads: int = 1,
+    errors: bool = True,
     json: bool = False,
     own: Annotated[ManifestOptions | None, Parameter(name="*")] = None,
 ) -> None:
@@ -22,19 +27,50 @@ def text(
     Args:
         data: folder with ekman_test.tsv and ekman_labels.txt.
         weights: folder of the weights; default is the shipped ones.
+        plus: with sentence vectors, as under the setting `text_plus`.
+        models_dir: where their encoder lies; default is the setting `models_dir`.
+        threads: of the encoder.
+        errors: also with 5, 10 and 20 % of the words misheard; takes most of the time.
         json: print one JSON object instead of tables.
         own: material of your own.
     """
-    from inference.evaluation.text import evaluate_text
+    from inference.evaluation.text import ERROR_RATES, evaluate_text
     from inference.experts.text import WEIGHTS, TextExpert
+    from inference.experts.text_encoder import RememberingEncoder, SentenceEncoder
     from inference.experts.text_model import TextModel
+    from inference.experts.text_plus import TextPlus
+    from inference.fusion.artefact import Fusers
     from inference.labels import Modality
     from streams.cli._judging import judge, show
+    from streams.settings import load
 
     own = own or ManifestOptions()
     own.check_with(data)
+    folder = weights or WEIGHTS
+    models = models_dir or load().models_dir
     if data is None:
-        judge(own, Modality.TEXT, lambda: TextExpert.load(weights), json=json)
+
+        def expert() -> TextExpert:
+            if plus:
+                return TextExpert.load_plus(models, threads, folder)
+            return TextExpert.load(folder)
+
+        judge(own, Modality.TEXT, expert, json=json)
         return
-    report = evaluate_text(data, TextModel.load(weights or WEIGHTS))
+    model = (
+        TextPlus.load(
+            folder,
+            RememberingEncoder(SentenceEncoder.load(models, threads), models / "vectors"),
+        )
+        if plus
+        else TextModel.load(folder)
+    )
+    with Console(stderr=True).status("reading") as status:
+        report = evaluate_text(
+            data,
+            model,
+            Fusers.shipped().default,
+            error_rates=ERROR_RATES if errors else (),
+            report=status.update,
+        )
     show(report, own, json=json)

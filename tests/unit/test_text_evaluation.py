@@ -6,6 +6,7 @@ import pytest
 from inference.evaluation.text import evaluate_text
 from inference.experts.text import WEIGHTS
 from inference.experts.text_model import TextModel
+from inference.fusion.artefact import Fusers
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("AFFECTSTREAM_SHARED", ROOT.parent / "shared"))
@@ -16,7 +17,7 @@ COMMENTS = SHARED / "data" / "text" / "goemotions"
 def test_the_shipped_weights_reach_their_published_figures() -> None:
     if not COMMENTS.is_dir():
         pytest.skip(f"no GoEmotions in {COMMENTS}: set AFFECTSTREAM_SHARED")
-    report = evaluate_text(COMMENTS, TextModel.load(WEIGHTS))
+    report = evaluate_text(COMMENTS, TextModel.load(WEIGHTS), Fusers.shipped().default)
     assert report.n == 5_427
     assert report.metrics["macro_f1"] >= 0.585
     assert report.metrics["distress_auc"] >= 0.875
