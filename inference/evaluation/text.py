@@ -43,9 +43,10 @@ def evaluate_text(
 
     `macro_f1` is multi-label over all lines, of the label heads as trained and with the
     thresholds chosen in training; `distress_auc` leaves out lines of surprise without
-    distress; the other figures are of lines with one label. `nll`, `ece` and `brier` are under
-    the label shares of the development lines, `…_uniform` under the uniform prior that the
-    expert states, on as many lines of each label.
+    distress, and hears lines of few words as little as the service does, `…_in_full` hears
+    them as it hears longer ones; the other figures are of lines with one label. `nll`, `ece`
+    and `brier` are under the label shares of the development lines, `…_uniform` under the
+    uniform prior that the expert states, on as many lines of each label.
 
     Args:
         folder: GoEmotions.
@@ -123,10 +124,13 @@ def _misheard(spoken: Sequence[str], rate: float) -> tuple[str, ...]:
 
 
 def _figures(model: TextModel | TextPlus, test: Comments, texts: Sequence[str]) -> Metrics:
-    readings = model.read_many(texts)
+    marks, in_full = model.log_odds_many(texts)
+    readings = [
+        model.calibration.read(mark, float(odd), model.heard(text))
+        for mark, odd, text in zip(marks, in_full, texts, strict=True)
+    ]
     log_probs = np.array([reading.log_probs for reading in readings])  # (n, labels)
     odds = np.array([reading.distress_log_odds for reading in readings])
-    marks = np.array([reading.label_log_odds for reading in readings])
     found = marks >= np.array(model.calibration.thresholds)
     single = test.single
     truth = test.labels[single].argmax(axis=1)
@@ -134,6 +138,7 @@ def _figures(model: TextModel | TextPlus, test: Comments, texts: Sequence[str]) 
     return {
         "macro_f1": metrics.macro_f1(test.labels, found),
         "distress_auc": metrics.roc_auc(test.distressed[test.judged], odds[test.judged]),
+        "distress_auc_in_full": metrics.roc_auc(test.distressed[test.judged], in_full[test.judged]),
         "accuracy": metrics.accuracy(truth, called),
         "uar": metrics.uar(truth, called),
         **_calibration(truth, log_probs[single], np.array(model.calibration.label_shares)),

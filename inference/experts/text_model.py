@@ -148,6 +148,7 @@ class TextConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What stands beside the tensors.
 
     Attributes:
+        data: what the heads were trained on.
         phrases: digest of the patterns that the weights were trained with.
         calibration: in the order of `labels`.
     """
@@ -173,11 +174,6 @@ class TextModel:
     def read(self, text: str) -> Reading:
         """Score one text. Each text is computed by itself, so company cannot change it."""
         return self.calibration.read(*self.log_odds(text), self.heard(text))
-
-    def read_many(self, texts: Sequence[str]) -> list[Reading]:
-        """`read` of each text, quicker."""
-        rows = zip(*self.log_odds_many(texts), map(self.heard, texts), strict=True)
-        return [self.calibration.read(marks, float(odds), share) for marks, odds, share in rows]
 
     def log_odds(self, text: str) -> tuple[Floats, float]:
         """What the heads say: (labels,) log odds of each label, and log odds of distress."""

@@ -94,11 +94,6 @@ class TextPlus:
             self.heard(text),
         )
 
-    def read_many(self, texts: Sequence[str]) -> list[Reading]:
-        """`read` of each text but for the rounding of vectors, quicker. For evaluations."""
-        rows = zip(*self.log_odds_many(texts), map(self.heard, texts), strict=True)
-        return [self.calibration.read(marks, float(odds), share) for marks, odds, share in rows]
-
     def log_odds_many(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
         """(texts, labels) log odds of labels and (texts,) of distress, not calibrated."""
         vectors = self.encoder.embed_many(texts).astype(np.float64)

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from inference.experts.text_model import LinearHeads, TextModel
 from inference.experts.text_plus import Encoder, TextPlus
 from inference.training.text import balance
-from inference.training.text_calibration import best_threshold, calibrate, written_and_spoken
+from inference.training.text_calibration import calibrate, written_and_spoken
 from inference.training.text_material import TextMaterial
 
 STEPS: Final = ("sentences", "heads", "mean")
@@ -42,6 +42,9 @@ def train_plus(
         material: what to train and calibrate on.
         encoder: makes the vectors, and is kept by the result.
         report: called with the name of each of `STEPS` as it begins.
+
+    The thresholds of the multi-label figure mark as many development lines as the words do:
+    the few marks of rare labels there would make a choice by F1 a lottery.
     """
     report("sentences")
     train, develop = material.train, material.develop
@@ -60,10 +63,17 @@ def train_plus(
     report("mean")
     mean = TextPlus(words=words, encoder=encoder, heads=heads)
     marks, odds = mean.log_odds_many(said)
-    written = marks[: len(develop.texts)]
-    thresholds = tuple(map(best_threshold, develop.labels.T, written.T))
+    lines = len(develop.texts)
+    of_words, _ = words.log_odds_many(develop.texts)
+    called = of_words >= np.array(words.calibration.thresholds)
+    thresholds = tuple(map(_marking_as_many, marks[:lines].T, called.T))
     heard = np.array([words.heard(text) for text in said])
     return mean.calibrated(calibrate(develop, marks, odds, heard, thresholds))
+
+
+def _marking_as_many(log_odds: Floats, called: NDArray[np.bool_]) -> float:
+    """The log odds from which on as many lines are marked as are `called`, (lines,)."""
+    return float(np.quantile(log_odds, 1 - called.mean()))
 
 
 def _head(vectors: Floats, marked: NDArray[np.bool_], weights: Floats | None = None) -> Floats:

@@ -140,7 +140,8 @@ def test_words_and_sentences_together_are_the_mean_of_their_log_odds(
     vector = Counted().embed(text).astype(np.float64)
     of_sentence = vector @ plus.heads.emotions.T + plus.heads.emotion_intercepts
     assert together.label_log_odds == pytest.approx((of_words.label_log_odds + of_sentence) / 2)
-    (alike,) = plus.read_many([text])
+    (marks,), (odds,) = plus.log_odds_many([text])
+    alike = plus.calibration.read(marks, odds, plus.heard(text))
     assert alike.log_probs == pytest.approx(together.log_probs)
     assert alike.distress_log_odds == pytest.approx(together.distress_log_odds)
     assert evaluate_text(corpus, plus, Fusers.shipped().default).metrics["accuracy"] > 0.9
