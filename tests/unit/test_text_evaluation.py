@@ -21,7 +21,8 @@ def test_the_shipped_weights_reach_their_published_figures() -> None:
     report = evaluate_text(COMMENTS, TextModel.load(WEIGHTS), Fusers.shipped().default)
     assert report.n == 5_427
     assert report.metrics["macro_f1"] >= 0.585
-    assert report.metrics["distress_auc"] >= 0.875
+    assert report.metrics["distress_auc_in_full"] >= 0.875
+    assert report.metrics["distress_auc"] >= 0.87
     recognised = report.by.group["as recognised"]
     assert recognised["macro_f1"] >= 0.57
     assert recognised["distress_auc"] >= 0.87

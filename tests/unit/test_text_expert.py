@@ -112,7 +112,7 @@ def test_a_complaint_without_a_word_of_feeling_is_distress_and_named_by_its_kind
 ) -> None:
     evidence = _evidence(expert, _said("so this is the fourth time i am calling about my order"))
     assert evidence.distress_log_odds is not None
-    assert evidence.distress_log_odds > 0.5
+    assert evidence.distress_log_odds > 1.0
     complaint = next(cue for cue in evidence.cues if cue.kind == "complaint phrase")
     assert "fourth time" in complaint.cue
     assert complaint.quotes
