@@ -79,7 +79,7 @@ class TextExpert:
 
     @classmethod
     def load_plus(cls, models_dir: Path, threads: int = 1, folder: Path | None = None) -> Self:
-        """The same, averaged with sentence vectors: better on spoken lines, ten times slower.
+        """The same, averaged with sentence vectors: eight times slower.
 
         Args:
             models_dir: where `affectstream models fetch sentence_encoder` put the encoder.
