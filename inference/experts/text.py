@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.evidence import Absent, Cue, Evidence, Quality
-from inference.experts.text_encoder import SentenceEncoder
 from inference.experts.text_features import TextFeatures, clean
 from inference.experts.text_model import Reading, TextModel
 from inference.experts.text_plus import TextPlus
@@ -90,6 +89,9 @@ class TextExpert:
             BundleError: the encoder is not there.
             TextWeightsError: `folder` does not hold heads on sentence vectors.
         """
+        # here, because torch takes seconds and only this optional reader needs it
+        from inference.experts.text_encoder import SentenceEncoder  # noqa: PLC0415
+
         encoder = SentenceEncoder.load(models_dir, threads)
         return cls(
             TextPlus.load(folder or WEIGHTS, encoder),
