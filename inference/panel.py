@@ -48,6 +48,7 @@ class Choice:
         models_dir: where optional, fetched and research weights lie.
         threads: of each model; equal scores are promised for equal numbers only.
         device: of the voice encoder.
+        text_plus: whether words are read with sentence vectors too.
         models: who reads a modality: a folder, `owner/name@revision` or `shipped`; empty or
             missing is the profile's own.
     """
@@ -56,6 +57,7 @@ class Choice:
     models_dir: Path
     threads: int = 1
     device: Device = "cpu"
+    text_plus: bool = False
     models: Mapping[Modality, str] = field(default_factory=dict)
 
     def named(self, modality: Modality) -> str:
@@ -100,6 +102,8 @@ def load_expert(choice: Choice, modality: Modality) -> Expert:
     if modality is Modality.SPEECH:
         return ReadOnce(SpeechExpert.load(choice.threads, folder, choice.device))
     if modality is Modality.TEXT:
+        if choice.text_plus and folder is None:
+            return TextExpert.load_plus(choice.models_dir, choice.threads)
         return TextExpert.load(folder)
     return FaceExpert.load(choice.models_dir, folder)
 

@@ -39,6 +39,7 @@ _SCORING = (
     "policy",
     "fusion",
     "tenant_fusion",
+    "text_plus",
     "neutral_share",
     "distress_base_rate",
     "window_ms",
@@ -110,6 +111,8 @@ class Settings(BaseSettings):
     """`adaptive`: input of worse quality counts less."""
     tenant_fusion: dict[str, Literal["late", "adaptive"]] = Field(default_factory=dict)
     """Tenants that are fused another way than `fusion` says."""
+    text_plus: bool = False
+    """Read words with sentence vectors too (`affectstream models fetch sentence_encoder`)."""
     neutral_share: float = Field(default=0.6, gt=0, lt=1)
     """Share of all windows that are neutral on these calls; the other labels share the rest."""
     distress_base_rate: float = Field(default=0.1, gt=0, lt=1)

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.evidence import Absent, Cue, Evidence, Quality
 from inference.experts.recent import Recent, digest
-from inference.experts.text_features import clean
+from inference.experts.text_features import TextFeatures, clean
 from inference.experts.text_model import Reading, TextModel
+from inference.experts.text_plus import TextPlus
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality
 from inference.window import SECOND_NS, TextSpan, WindowInput
 
@@ -24,11 +26,37 @@ MOST_TOKENS: Final = 400
 """Of a longer rolling text only the newest words are read: nobody says more in 18 s."""
 
 _LABEL_CUE_FROM: Final = 0.3
-_DISTRESS_CUE_FROM: Final = 1.0
+_DISTRESS_CUE_FROM: Final = 0.5
 _LONGEST_PHRASE: Final = 5
 _MARKS: Final = ",.;:!?"
 """Not quoted at the ends of a phrase."""
 _PHRASE_FLOOR: Final = 1 / 3
+
+
+class TextReader(Protocol):
+    """Words alone, or words and sentence vectors."""
+
+    @property
+    def version(self) -> str:
+        """Name and fingerprint of the weights."""
+        ...
+
+    @property
+    def features(self) -> TextFeatures:
+        """What the phrases of a text are found with."""
+        ...
+
+    def read(self, text: str) -> Reading:
+        """Score one text by itself."""
+        ...
+
+    def reasons(self, text: str, label: Emotion | None) -> NDArray[np.float64]:
+        """(tokens,) how far each token moved `label`, None: distress."""
+        ...
+
+    def weights_of(self, label: Emotion | None) -> NDArray[np.float64]:
+        """(features,) behind `reasons`."""
+        ...
 
 
 class TextExpert:
@@ -37,8 +65,11 @@ class TextExpert:
     modality: Final = Modality.TEXT
     look_back_ns: Final = LOOK_BACK_NS
 
-    def __init__(self, model: TextModel) -> None:
+    def __init__(
+        self, model: TextReader, name: str = "TF-IDF, VADER and logistic regression on GoEmotions"
+    ) -> None:
         self._model = model
+        self._name = name
         self._readings: Recent[Reading] = Recent(MOST_TEXTS)
         self._reasons: Recent[np.ndarray] = Recent(MOST_TEXTS)
 
@@ -50,6 +81,28 @@ class TextExpert:
             TextWeightsError: the folder does not hold them.
         """
         return cls(TextModel.load(folder or WEIGHTS))
+
+    @classmethod
+    def load_plus(cls, models_dir: Path, threads: int = 1, folder: Path | None = None) -> Self:
+        """The same, averaged with sentence vectors: eight times slower.
+
+        Args:
+            models_dir: where `affectstream models fetch sentence_encoder` put the encoder.
+            threads: of torch in this process.
+            folder: of the weights.
+
+        Raises:
+            BundleError: the encoder is not there.
+            TextWeightsError: `folder` does not hold heads on sentence vectors.
+        """
+        # here, because torch takes seconds and only this optional reader needs it
+        from inference.experts.text_encoder import SentenceEncoder  # noqa: PLC0415
+
+        encoder = SentenceEncoder.load(models_dir, threads)
+        return cls(
+            TextPlus.load(folder or WEIGHTS, encoder),
+            "TF-IDF and VADER, averaged with MiniLM, which no cue explains",
+        )
 
     @property
     def version(self) -> str:
@@ -72,7 +125,7 @@ class TextExpert:
         reading = self._readings.once(digest(_bytes(text)), lambda: self._model.read(text))
         return Evidence(
             modality=Modality.TEXT,
-            expert="TF-IDF, VADER and logistic regression on GoEmotions",
+            expert=self._name,
             labels=EMOTIONS,
             log_probs=reading.log_probs,
             distress_log_odds=reading.distress_log_odds,
@@ -108,7 +161,8 @@ class TextExpert:
         cues: dict[tuple[str, int], Cue] = {}
         for label, kind, most in targets:
             shares = self._shares(" ".join(tokens), label)
-            for start, end in _phrases(shares, owners)[:most]:
+            kinds = self._model.features.kinds(tokens, self._model.weights_of(label))
+            for start, end in _strongest(shares, owners)[:most]:
                 phrase = " ".join(tokens[start:end]).strip(_MARKS)
                 at_ns = owners[start].start_ns
                 cue = Cue(
@@ -116,7 +170,7 @@ class TextExpert:
                     cue=f'says "{phrase}"',
                     at_ns=at_ns,
                     quotes=True,
-                    kind=kind,
+                    kind=next((kinds[at] for at in range(start, end) if at in kinds), kind),
                 )
                 cues.setdefault((phrase, at_ns), cue)
         return tuple(cues.values())
@@ -142,7 +196,7 @@ def _tokens(spans: Sequence[TextSpan]) -> tuple[list[str], list[TextSpan]]:
     return [token for token, _ in newest], [span for _, span in newest]
 
 
-def _phrases(shares: np.ndarray, owners: Sequence[TextSpan]) -> list[tuple[int, int]]:
+def _strongest(shares: np.ndarray, owners: Sequence[TextSpan]) -> list[tuple[int, int]]:
     """Runs of tokens of one span that each moved the score, the strongest run first."""
     floor = _PHRASE_FLOOR * shares.max()
     runs: list[tuple[int, int]] = []

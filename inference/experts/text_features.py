@@ -1,4 +1,4 @@
-"""Words to numbers: TF-IDF of words and characters, and four VADER scores.
+"""Words to numbers: TF-IDF of words and characters, turns of phrase, and four VADER scores.
 
 Shared by training and inference, so that both see the same features. The vectorisers are
 rebuilt from a plain vocabulary: nothing is unpickled.
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+from inference.experts.text_phrases import Phrases, shipped_phrases
 
 WORDS: Final = 20_000
 CHARACTERS: Final = 30_000
@@ -37,20 +39,23 @@ def as_recognised(text: str) -> str:
 
 
 class TextFeatures:
-    """A fixed map from text to one sparse row: words, characters, sentiment.
+    """A fixed map from text to one sparse row: words, characters, phrases, sentiment.
 
     Attributes:
         size: number of columns: word n-grams (1-2), then character n-grams within words
-            (2-5), then the scores of `SENTIMENT`.
+            (2-5), then one for each family of `phrases` (1 where the text holds one,
+            however long it is), then the scores of `SENTIMENT`.
     """
 
     def __init__(self, words: TfidfVectorizer, characters: TfidfVectorizer) -> None:
+        self.phrases = shipped_phrases()
         self._words = words
         self._characters = characters
         self._sentiment = SentimentIntensityAnalyzer()
         self._split = words.build_tokenizer()
         self._grams = characters.build_analyzer()
-        self.size = len(words.vocabulary_) + len(characters.vocabulary_) + len(SENTIMENT)
+        self._first_phrase = len(words.vocabulary_) + len(characters.vocabulary_)
+        self.size = self._first_phrase + len(self.phrases.families) + len(SENTIMENT)
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, words: int = WORDS, characters: int = CHARACTERS) -> Self:
@@ -72,6 +77,11 @@ class TextFeatures:
             vectoriser.vocabulary = list(terms)
             vectoriser.idf_ = np.asarray(weights, dtype=np.float64)
         return cls(*rebuilt)
+
+    @property
+    def phrase_columns(self) -> slice:
+        """Where the families of phrases stand."""
+        return slice(self._first_phrase, self._first_phrase + len(self.phrases.families))
 
     @property
     def vocabulary(self) -> tuple[list[str], list[str]]:
@@ -96,10 +106,28 @@ class TextFeatures:
             [
                 self._words.transform(cleaned),
                 self._characters.transform(cleaned),
+                _held(cleaned, self.phrases),
                 sparse.csr_matrix(sentiment.reshape(len(cleaned), len(SENTIMENT))),
             ],
             format="csr",
         )
+
+    def kinds(self, tokens: Sequence[str], weights: NDArray[np.float64]) -> dict[int, str]:
+        """Kind of the phrase at each token, where a phrase there raised a linear score.
+
+        Of several the one with the largest weight; phrases that lower the score are left out.
+
+        Args:
+            tokens: the cleaned text, split at white space.
+            weights: (size,) of a linear head.
+        """
+        of_family = weights[self.phrase_columns]
+        found = self.phrases.find(tokens)
+        raising = sorted(
+            (family for family in found if of_family[family] > 0), key=lambda one: of_family[one]
+        )
+        families = self.phrases.families
+        return {place: families[family].kind for family in raising for place in found[family]}
 
     def known_words(self, text: str) -> int:
         """How many different words of the vocabulary occur in `text`."""
@@ -109,8 +137,9 @@ class TextFeatures:
         """Split a linear score among the tokens of a text.
 
         A feature's share, its value times its weight, is divided evenly among its
-        occurrences; that of a pair of words among the two tokens. The shares and the part
-        of the sentiment scores sum to the linear score exactly.
+        occurrences; that of a pair of words among the two tokens, that of a family of phrases
+        among all tokens of its phrases. The shares and the part of the sentiment scores sum
+        to the linear score exactly.
 
         Args:
             tokens: the cleaned text, split at white space.
@@ -151,7 +180,20 @@ class TextFeatures:
         for column, places in owners:
             for place in places:
                 shares[place] += share.get(column, 0.0) / occurrences[column] / len(places)
+        for family, phrase in self.phrases.find(tokens).items():
+            moved = share.get(self._first_phrase + family, 0.0)
+            shares[sorted(phrase)] += moved / len(phrase)
         return shares
+
+
+def _held(texts: Sequence[str], phrases: Phrases) -> sparse.csr_matrix:
+    """(texts, families) 1 where a text holds a phrase of the family."""
+    held = [
+        (row, family) for row, text in enumerate(texts) for family in phrases.find(text.split())
+    ]
+    rows, families = np.array(held, dtype=np.intp).reshape(-1, 2).T
+    shape = (len(texts), len(phrases.families))
+    return sparse.csr_matrix((np.ones(len(held)), (rows, families)), shape=shape)
 
 
 def _vectorisers(

@@ -3,6 +3,7 @@
 Demszky et al., GoEmotions: A Dataset of Fine-Grained Emotions, ACL 2020. CC BY 4.0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,7 +26,7 @@ class NoCommentsError(AffectstreamError):
 
 @dataclass(frozen=True, slots=True)
 class Comments:
-    """Lines of one split.
+    """Lines with labels.
 
     Attributes:
         texts: as written.
@@ -61,6 +62,18 @@ class Comments:
         """(texts,) lines that count for distress: all but those of surprise without it."""
         calm: NDArray[np.bool_] = ~np.any(self.labels[:, ~_CALM], axis=1)
         return self.distressed | calm
+
+    def of(self, kept: NDArray[np.bool_]) -> "Comments":
+        """Those lines that are `kept`, (texts,)."""
+        texts = tuple(text for text, keep in zip(self.texts, kept, strict=True) if keep)
+        return Comments(texts, self.labels[kept])
+
+
+def joined(parts: Sequence[Comments]) -> Comments:
+    """All lines of `parts`, one after the other."""
+    texts = tuple(text for part in parts for text in part.texts)
+    none = np.zeros((0, len(EMOTIONS)), dtype=np.bool_)
+    return Comments(texts, np.concatenate([none, *(part.labels for part in parts)]))
 
 
 def read_comments(folder: Path, split: Split) -> Comments:

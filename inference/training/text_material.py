@@ -1,59 +1,75 @@
-"""Lines to calibrate on: of GoEmotions, somebody's own, or both."""
+"""What a text expert is trained and calibrated on: comments, and lines of one's own."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from inference.labels import EMOTIONS, Emotion
-from inference.training.goemotions import read_comments
-from inference.training.manifest import read_manifest
-from inference.training.speech_material import NoMaterialError
+import numpy as np
 
-GOEMOTIONS: Final = "GoEmotions dev split, CC BY 4.0"
+from inference.errors import AffectstreamError
+from inference.labels import EMOTIONS
+from inference.training.goemotions import Comments, joined, read_comments
+from inference.training.manifest import Item
+
+OWN_COPIES: Final = 4
+"""A line of one's own counts as four comments: it comes from where the expert will work."""
+CALIBRATION_SHARE: Final = 0.2
+"""Of one's own lines, for calibration instead of training."""
+FEWEST_LINES: Final = 1_000
+FEWEST_OF_A_LABEL: Final = 20
+"""What lines of one's own must hold where there are no comments."""
+
+
+class NotEnoughLinesError(AffectstreamError):
+    """Too few lines to train on."""
 
 
 @dataclass(frozen=True, slots=True)
-class LineMaterial:
-    """Lines, each with its one label, and where they are from."""
+class TextMaterial:
+    """Lines to train on, lines to calibrate on, and what to call both together."""
 
-    lines: tuple[tuple[str, Emotion], ...]
+    train: Comments
+    develop: Comments
     data: str
 
 
-def gather_lines(
-    goemotions: Path | None,
-    own: Sequence[Path] = (),
-    *,
-    labels: Mapping[str, Emotion | None] | None = None,
-    split: str | None = None,
-) -> LineMaterial:
-    """Development lines of GoEmotions that have one label, and the lines of manifests.
+def gather(folder: Path | None, own: tuple[Item, ...] = (), *, seed: int = 0) -> TextMaterial:
+    """Comments of `folder`, lines of one's own, or both.
 
     Args:
-        goemotions: folder with ekman_dev.tsv; None takes `own` alone.
-        own: manifests with the columns `text` and `label`.
-        labels: what their other names of labels mean; see `read_manifest`.
-        split: which of their rows; None takes all.
+        folder: GoEmotions, as `read_comments` expects it.
+        own: rows of a manifest of words.
+        seed: decides which of them are kept for calibration.
 
     Raises:
-        NoMaterialError: there is nothing.
-        ManifestError: a manifest cannot be used.
+        NoCommentsError: the corpus is not there.
+        NotEnoughLinesError: there is no corpus, and `own` is too little without it.
     """
-    if goemotions is None and not own:
-        raise NoMaterialError("no lines to calibrate on: name --text, --add-text or both")
-    lines: list[tuple[str, Emotion]] = []
-    sources: list[str] = []
-    if goemotions is not None:
-        comments = read_comments(goemotions, "dev")
-        lines += [
-            (text, EMOTIONS[int(marks.argmax())])
-            for text, marks in zip(comments.texts, comments.labels, strict=True)
-            if marks.sum() == 1
-        ]
-        sources.append(GOEMOTIONS)
-    for manifest in own:
-        rows = read_manifest(manifest, "text", labels=labels, split=split)
-        lines += [(item.text, item.label) for item in rows.items]
-        sources.append(rows.about["manifest"])
-    return LineMaterial(tuple(lines), "; ".join(sources))
+    train, develop, names = [], [], []
+    if folder is not None:
+        train.append(read_comments(folder, "train"))
+        develop.append(read_comments(folder, "dev"))
+        names.append("goemotions")
+    else:
+        _check_enough(own)
+    if own:
+        labels = np.array([[label is item.label for label in EMOTIONS] for item in own])
+        lines = Comments(tuple(item.text for item in own), labels)
+        kept = np.random.default_rng(seed).random(len(own)) < CALIBRATION_SHARE
+        train += [lines.of(~kept)] * OWN_COPIES
+        develop.append(lines.of(kept))
+        names.append("own")
+    return TextMaterial(joined(train), joined(develop), "+".join(names))
+
+
+def _check_enough(own: tuple[Item, ...]) -> None:
+    counts = Counter(item.label for item in own)
+    rare = [label for label in EMOTIONS if counts[label] < FEWEST_OF_A_LABEL]
+    if len(own) < FEWEST_LINES or rare:
+        told = ", ".join(f"{label} {counts[label]}" for label in EMOTIONS)
+        raise NotEnoughLinesError(
+            f"{len(own)} lines of your own ({told}); without --data there must be at least "
+            f"{FEWEST_LINES}, and {FEWEST_OF_A_LABEL} of each label. Name GoEmotions with --data "
+            "and add yours to it with --add"
+        )

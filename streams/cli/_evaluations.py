@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from inference.evaluation.report import EvaluationReport
-from inference.third_party import FACE_LANDMARKER, BundleState, state
+from inference.third_party import (
+    FACE_LANDMARKER,
+    SENTENCE_ENCODER,
+    Bundle,
+    BundleState,
+    state,
+)
 from streams.cli.evaluate_calls import judge_calls
 from streams.cli.evaluate_face import judge_face
 from streams.cli.evaluate_fusion import judge_crema, judge_ravdess
@@ -30,6 +36,7 @@ class Evaluation:
         name: as `--only` and the files of the reports call it.
         command: what prints the same report; DIR stands for the folder of corpora.
         needs: files or folders below it.
+        bundle: optional weights without which it cannot run.
         shown: figures for the short table.
         weights: folders of shipped weights that it judges.
         judge: of the folder of corpora, that of optional weights, and the threads.
@@ -41,15 +48,16 @@ class Evaluation:
     shown: tuple[str, ...]
     weights: tuple[str, ...]
     judge: Callable[[Path, Path, int], EvaluationReport]
+    bundle: Bundle | None = None
 
     def missing(self, data: Path, models_dir: Path) -> str | None:
         """What it cannot run without, in words."""
         lacking = [need for need in self.needs if not (data / need).exists()]
         if lacking:
             return f"no {', '.join(lacking)} in {data}"
-        bare = state(FACE_LANDMARKER, models_dir) is BundleState.MISSING
-        if FACE in self.needs and bare:
-            return f"no optional weights in {models_dir}: `affectstream models fetch`"
+        if self.bundle and state(self.bundle, models_dir) is not BundleState.INSTALLED:
+            fetch = f"`affectstream models fetch {self.bundle.name}`"
+            return f"no {self.bundle.name} in {models_dir}: {fetch}"
         return None
 
 
@@ -63,12 +71,22 @@ EVALUATIONS: Final = (
         lambda data, _, __: judge_text(data / TEXT),
     ),
     Evaluation(
+        "text-plus",
+        f"affectstream evaluate text --data DIR/{TEXT} --plus",
+        (f"{TEXT}/ekman_test.tsv",),
+        ("macro_f1", "distress_auc"),
+        ("text",),
+        lambda data, models, threads: judge_text(data / TEXT, plus=models, threads=threads),
+        SENTENCE_ENCODER,
+    ),
+    Evaluation(
         "face",
         f"affectstream evaluate face --data DIR/{FACE}",
         (FACE, f"{FACE}/labels.csv"),
         ("joy_auc", "surprise_auc"),
         ("face_detector",),
         lambda data, models_dir, _: judge_face(data / FACE, models_dir),
+        FACE_LANDMARKER,
     ),
     Evaluation(
         "fusion-crema",

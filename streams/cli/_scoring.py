@@ -51,6 +51,7 @@ def expert_choice(settings: Settings) -> Choice:
         models_dir=settings.models_dir,
         threads=settings.torch_threads,
         device=settings.device,
+        text_plus=settings.text_plus,
         models={
             Modality.SPEECH: settings.speech_model,
             Modality.TEXT: settings.text_model,

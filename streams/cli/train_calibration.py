@@ -49,12 +49,12 @@ def calibration(
     from inference.experts.text import TextExpert
     from inference.fusion.artefact import WEIGHTS
     from inference.training.calibration import train_calibration
+    from inference.training.calibration_lines import gather_lines
     from inference.training.heard_cache import HeardCache
     from inference.training.held_out_evidence import speech_evidence, text_evidence
     from inference.training.manifest import parse_labels
     from inference.training.speech_corpus import embed_clips, usual_draws
     from inference.training.speech_material import gather
-    from inference.training.text_material import gather_lines
     from streams.cli._heard import beside
 
     console = Console(stderr=True)

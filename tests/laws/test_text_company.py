@@ -11,7 +11,10 @@ from inference.evidence import Absent, Evidence
 from inference.experts.text import TextExpert
 from inference.experts.text_features import clean
 from inference.experts.text_model import FULL_WORDS, heard_share
-from inference.labels import AbsenceReason, Emotion, Modality, Role
+from inference.fusion.artefact import Fusers
+from inference.fusion.decision import decide
+from inference.fusion.prior import DISTRESS_BASE_RATE
+from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
 from inference.window import SECOND_NS, AudioSpan, CameraFrame, TextSpan, WindowInput
 
 SENTENCES = (
@@ -20,8 +23,10 @@ SENTENCES = (
     "thank you so much for your help, that's wonderful!",
     "I have been on hold for an hour and nobody can tell me anything",
     "I am so worried, what if they take the house",
+    "this is the third time I'm calling, cancel my account, no problem",
     "Résumé \U0001f600 don\u2019t [NAME] \t x\u0301",
 )
+BACK_CHANNELS = ("yeah", "okay", "no.", "right", "Hello?", "sure", "mhm", "thanks", "what", "sorry")
 texts = st.one_of(st.sampled_from(SENTENCES), st.text(max_size=60))
 
 
@@ -110,6 +115,25 @@ def test_the_shares_of_tokens_and_of_sentiment_sum_to_the_linear_score(
     shares = model.features.attribute(tokens, weights)
     assert shares.shape == (len(tokens),)
     assert shares.sum() == pytest.approx(float((of_words @ weights[:-4])[0]), abs=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(said=st.lists(st.sampled_from(BACK_CHANNELS), min_size=1, max_size=2))
+def test_one_or_two_words_alone_are_abstained_on_and_stay_near_the_base_rate(
+    expert: TextExpert, said: list[str]
+) -> None:
+    fuser = Fusers.shipped().default
+    (answer,) = expert.assess([_window(" ".join(said))])
+    assert isinstance(answer, Evidence)
+    fused = fuser.fuse([answer])
+    decision = decide(
+        dict(zip(EMOTIONS, np.exp(fused.log_probs).tolist(), strict=True)),
+        fused.vacuity,
+        fuser.calibration.threshold(fused.pattern),
+        fuser.calibration.coverage,
+    )
+    assert decision.abstained
+    assert fused.distress == pytest.approx(DISTRESS_BASE_RATE, abs=0.05)
 
 
 @given(words=st.integers(0, 50))

@@ -89,6 +89,7 @@ def test_the_digest_changes_with_what_changes_scores_and_with_nothing_else() -> 
     assert load(api_port=1, kafka="elsewhere:1").scoring_digest == digest
     assert load(hop_ms=500).scoring_digest != digest
     assert load(policy="text-only").scoring_digest != digest
+    assert load(text_plus=True).scoring_digest != digest
 
 
 def test_secrets_are_not_shown() -> None:

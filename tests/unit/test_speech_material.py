@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 
 from inference.labels import Emotion
+from inference.training.calibration_lines import gather_lines
 from inference.training.emodb import NoCorpusError
 from inference.training.manifest import ManifestError, parse_labels
 from inference.training.own_speech import read_own
 from inference.training.speech import EMODB, RESEARCH
 from inference.training.speech_material import OWN_LICENCE, NoMaterialError, gather
-from inference.training.text_material import gather_lines
 
 
 @pytest.fixture

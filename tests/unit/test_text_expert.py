@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from inference.evidence import Absent, Evidence
 from inference.experts.text import LOOK_BACK_NS, TextExpert
 from inference.labels import DISTRESS, AbsenceReason, Emotion, Modality, Role
+from inference.third_party import BundleError
 from inference.window import SECOND_NS, TextSpan, WindowInput
 
 START_NS = 1_000 * SECOND_NS
@@ -100,8 +103,24 @@ def test_cues_quote_words_that_were_said_and_carry_a_kind(expert: TextExpert) ->
         assert phrase in WORRIED
         assert cue.at_ns == second.start_ns
         assert cue.quotes
-        assert cue.kind.startswith("words of ")
+        assert cue.kind.startswith(("words of ", "phrase of "))
         assert phrase not in cue.kind
+
+
+def test_a_complaint_without_a_word_of_feeling_is_distress_and_named_by_its_kind(
+    expert: TextExpert,
+) -> None:
+    evidence = _evidence(expert, _said("so this is the fourth time i am calling about my order"))
+    assert evidence.distress_log_odds is not None
+    assert evidence.distress_log_odds > 1.0
+    complaint = next(cue for cue in evidence.cues if cue.kind == "complaint phrase")
+    assert "fourth time" in complaint.cue
+    assert complaint.quotes
+
+
+def test_sentence_vectors_are_an_error_where_their_encoder_was_not_fetched(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="models fetch sentence_encoder"):
+        TextExpert.load_plus(tmp_path)
 
 
 def test_words_of_the_look_back_count_and_are_older(expert: TextExpert) -> None:
