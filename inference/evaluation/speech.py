@@ -27,7 +27,7 @@ from inference.training.degrade import Samples, random_cut
 from inference.training.emodb import Category, Clip
 from inference.training.ravdess_speech import CATEGORIES, ActedClip, emobox_folds
 from inference.training.speaker_folds import speaker_folds
-from inference.training.speech import Rows, fit_linear
+from inference.training.speech import Rows, fit_linear, labels_of
 from inference.training.speech_corpus import (
     DRAWS,
     Copy,
@@ -98,7 +98,7 @@ def evaluate_speech(
         clips, ears.encoder, ears.voice_activity, seed, ears.on_clip, draws, ears.cache
     )
     groups = {
-        **_recipe(corpus, shipped.config.labels),
+        **_recipe(corpus),
         **_categories(corpus, ears, seed),
         **_held_out(corpus, shipped),
         **_ravdess(acted, shipped, ears, seed),
@@ -176,9 +176,9 @@ def label_figures(
     }
 
 
-def _recipe(corpus: EmbeddedClips, labels: Sequence[Emotion]) -> dict[str, Metrics]:
+def _recipe(corpus: EmbeddedClips) -> dict[str, Metrics]:
     """Six labels, distress and arousal by line, and by the format that was published."""
-    emotion = fit_folds(corpus, corpus.emotions, labels)
+    emotion = fit_folds(corpus, corpus.emotions, labels_in(corpus))
     distress = fit_distress_folds(corpus)
     flac = np.array([_is_flac(clip) for clip in corpus.clips])
     rows = {copy.value: (copy, np.ones_like(flac)) for copy in corpus.embeddings}
@@ -316,7 +316,7 @@ def _cut_as_published(clip: Utterance, random: np.random.Generator) -> Samples:
 
 def _held_out(corpus: EmbeddedClips, shipped: SpeechHead) -> dict[str, Metrics]:
     """The shipped weights on the EmoDB speakers that they have never heard."""
-    kept = corpus.for_the_demo
+    kept = strangers_in(corpus, shipped)
     if not kept.any():
         return {}
     return {
@@ -348,6 +348,17 @@ def shipped_figures(
 def whole(clip: Utterance, _: np.random.Generator) -> Samples:
     """All of a recording, as it is."""
     return read_audio(clip.path)
+
+
+def labels_in(corpus: EmbeddedClips) -> tuple[Emotion, ...]:
+    """What the recipe can learn from the corpus, whatever the judged weights know."""
+    return labels_of(corpus, np.ones(len(corpus.clips), dtype=np.bool_))
+
+
+def strangers_in(corpus: EmbeddedClips, shipped: SpeechHead) -> Sides:
+    """(clips,) which are of speakers kept for the demo, and of labels that the weights know."""
+    known: Sides = corpus.for_the_demo & np.isin(corpus.emotions, shipped.config.labels)
+    return known
 
 
 def strangers_to(shipped: SpeechHead, acted: Sequence[ActedClip]) -> list[ActedClip]:

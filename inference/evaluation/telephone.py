@@ -10,8 +10,10 @@ from inference.evaluation.line_forms import Ears, Form
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
 from inference.evaluation.speech import (
     first_draw,
+    labels_in,
     recipe_figures,
     shipped_figures,
+    strangers_in,
     strangers_to,
     whole,
 )
@@ -63,8 +65,7 @@ def evaluate_telephone(
     corpus = embed_clips(
         clips, ears.encoder, ears.voice_activity, seed, ears.on_clip, draws, ears.cache
     )
-    labels = shipped.config.labels
-    emotion = fit_folds(corpus, corpus.emotions, labels)
+    emotion = fit_folds(corpus, corpus.emotions, labels_in(corpus))
     distress = fit_distress_folds(corpus)
 
     def read(clip: Utterance, random: np.random.Generator) -> Samples:
@@ -76,7 +77,7 @@ def evaluate_telephone(
         Form.MU_LAW: first_draw(corpus, Copy.TELEPHONE),
         **ears.hear_forms(clips, read, LESS_USUAL, seed, "as in training"),
     }
-    demo = corpus.for_the_demo
+    demo = strangers_in(corpus, shipped)
     corpora: dict[str, dict[Form, Metrics]] = {
         "EmoDB, recipe": {
             form: recipe_figures(corpus.emotions, rows, corpus.speakers, emotion, distress)

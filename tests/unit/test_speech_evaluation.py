@@ -13,8 +13,10 @@ from inference.evaluation.speech import (
     evaluate_speech,
     fit_folds,
     label_figures,
+    labels_in,
     predict,
     recordings,
+    strangers_in,
     strangers_to,
 )
 from inference.experts.line import Line
@@ -129,6 +131,23 @@ def test_weights_are_not_judged_on_actors_that_they_heard_nor_on_labels_they_lac
     training = {**shipped.config.training, "speakers": ["08", "ravdess/03"]}
     research = replace(shipped, config=msgspec.structs.replace(shipped.config, training=training))
     assert strangers_to(research, acted) == [acted[0]]
+
+
+def test_the_recipe_learns_what_its_corpus_shows_whatever_the_judged_weights_know() -> None:
+    clips = tuple(
+        Clip(Path(f"{speaker}a01{category}a.flac"), speaker, category)
+        for speaker in ("03", "08", "09")
+        for category in Category
+    )
+    corpus = EmbeddedClips(clips, {}, {}, {})
+    assert labels_in(corpus) == tuple(label for label in Emotion if label is not Emotion.SURPRISE)
+    shipped = SpeechHead.load()
+    two = msgspec.structs.replace(shipped.config, labels=(Emotion.ANGER, Emotion.JOY))
+    judged = strangers_in(corpus, replace(shipped, config=two))
+    assert [clip.path.stem for clip in np.array(clips, dtype=object)[judged]] == [
+        "03a01Wa",
+        "03a01Fa",
+    ]
 
 
 @pytest.fixture(scope="module")
