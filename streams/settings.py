@@ -37,6 +37,7 @@ _SCORING = (
     "text_model",
     "face_model",
     "policy",
+    "calibration",
     "fusion",
     "tenant_fusion",
     "text_plus",
@@ -106,6 +107,8 @@ class Settings(BaseSettings):
     """The same of words."""
     face_model: str = ""
     """The same of faces."""
+    calibration: str = ""
+    """A folder of `affectstream train calibration`; empty is the shipped one."""
     policy: Literal["eu", "text-only", "research"] = "eu"
     fusion: Literal["late", "adaptive"] = "late"
     """`adaptive`: input of worse quality counts less."""

@@ -83,14 +83,18 @@ class Fusers:
     by_tenant: Mapping[str, Fuser] = field(default_factory=dict)
 
     @classmethod
-    def shipped(
+    def load(
         cls,
         fusion: FusionName = "late",
         by_tenant: Mapping[str, FusionName] | None = None,
         prior: DeploymentPrior = DEFAULT_PRIOR,
+        folder: Path | None = None,
     ) -> Self:
-        """Fusers with the shipped calibration. Raises FusionWeightsError."""
-        artefact = FusionArtefact.load()
+        """Fusers with the calibration of `folder`, by default the shipped one.
+
+        Raises FusionWeightsError.
+        """
+        artefact = FusionArtefact.load(folder)
         return cls(
             artefact.fuser(fusion, prior),
             {tenant: artefact.fuser(name, prior) for tenant, name in (by_tenant or {}).items()},

@@ -39,7 +39,7 @@ def judge(
     if options.plots is not None:
         check_plots(options.plots)
     manifest = options.read(CONTENT[modality])
-    expert, fuser = load(), Fusers.shipped().default
+    expert, fuser = load(), Fusers.load().default
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("judging", total=len(manifest.items))

@@ -36,10 +36,11 @@ def open_scorer(settings: Settings) -> Scorer:
         load_experts(expert_choice(settings)),
         keep_quotes=settings.keep_transcripts,
         config=settings.scoring_digest,
-        fusers=Fusers.shipped(
+        fusers=Fusers.load(
             settings.fusion,
             settings.tenant_fusion,
             DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
+            Path(settings.calibration) if settings.calibration else None,
         ),
     )
 

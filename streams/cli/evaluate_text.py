@@ -89,7 +89,7 @@ def judge_text(
         return evaluate_text(
             data,
             model,
-            Fusers.shipped().default,
+            Fusers.load().default,
             error_rates=ERROR_RATES if errors else (),
             report=status.update,
         )

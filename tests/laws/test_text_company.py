@@ -122,7 +122,7 @@ def test_the_shares_of_tokens_and_of_sentiment_sum_to_the_linear_score(
 def test_one_or_two_words_alone_are_abstained_on_and_stay_near_the_base_rate(
     expert: TextExpert, said: list[str]
 ) -> None:
-    fuser = Fusers.shipped().default
+    fuser = Fusers.load().default
     (answer,) = expert.assess([_window(" ".join(said))])
     assert isinstance(answer, Evidence)
     fused = fuser.fuse([answer])

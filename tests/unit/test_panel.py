@@ -80,7 +80,7 @@ def test_shipped_experts_may_be_asked_for_by_name(default: Choice, research: Cho
 def test_research_reads_voices_with_weights_that_were_trained_here(research: Choice) -> None:
     voices(research.models_dir / "research" / "speech", "CC BY-NC-SA 4.0")
     trained, *_ = versions(replace(research, models={Modality.FACE: "shipped"}))
-    assert trained.startswith("speech-emodb-1+")
+    assert trained.startswith("speech-emodb-2+")
     assert trained != versions(Choice(profile="default", models_dir=research.models_dir))[0]
 
 
@@ -154,7 +154,7 @@ async def test_doctor_says_which_models_are_chosen_and_what_their_scores_do_not_
 ) -> None:
     folder = checkpoints.words_checkpoint(tmp_path / "theirs", ["joy", "anger"])
     said = await _models(Settings(models_dir=tmp_path, text_model=str(folder)))
-    assert said.startswith("profile default; speech speech-emodb-1+")
+    assert said.startswith("profile default; speech speech-emodb-2+")
     assert f"text theirs+{said.partition('text theirs+')[2][:8]} ({folder})" in said
     assert "other experts of text" in said
     assert "no promise" not in await _models(Settings(models_dir=tmp_path))

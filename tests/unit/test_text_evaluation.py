@@ -18,7 +18,7 @@ COMMENTS = SHARED / "data" / "text" / "goemotions"
 def test_the_shipped_weights_reach_their_published_figures() -> None:
     if not COMMENTS.is_dir():
         pytest.skip(f"no GoEmotions in {COMMENTS}: set AFFECTSTREAM_SHARED")
-    report = evaluate_text(COMMENTS, TextModel.load(WEIGHTS), Fusers.shipped().default)
+    report = evaluate_text(COMMENTS, TextModel.load(WEIGHTS), Fusers.load().default)
     assert report.n == 5_427
     assert report.metrics["macro_f1"] >= 0.585
     assert report.metrics["distress_auc_in_full"] >= 0.875
@@ -36,6 +36,6 @@ def test_the_shipped_weights_reach_their_published_figures() -> None:
 
 
 def test_the_shipped_weights_say_where_most_service_lines_point() -> None:
-    lines, fuser = read_service_lines("test"), Fusers.shipped().default
+    lines, fuser = read_service_lines("test"), Fusers.load().default
     figures = service_figures(TextModel.load(WEIGHTS), fuser, lines)
     assert figures["direction"] >= 0.85

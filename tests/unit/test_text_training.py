@@ -95,7 +95,7 @@ def plus(corpus: Path, model: TextModel) -> TextPlus:
 
 
 def test_training_finds_what_the_words_show(corpus: Path, model: TextModel) -> None:
-    report = evaluate_text(corpus, model, Fusers.shipped().default)
+    report = evaluate_text(corpus, model, Fusers.load().default)
     assert report.n == 100
     assert report.metrics["macro_f1"] > 0.9
     assert report.metrics["distress_auc"] > 0.9
@@ -108,7 +108,7 @@ def test_training_finds_what_the_words_show(corpus: Path, model: TextModel) -> N
 
 
 def test_service_lines_teach_what_phrases_weigh_and_nothing_else(model: TextModel) -> None:
-    lines, fuser = read_service_lines("train"), Fusers.shipped().default
+    lines, fuser = read_service_lines("train"), Fusers.load().default
     kept = np.ones(model.features.size)
     kept[model.features.phrase_columns] = 0.0
     heads = replace(model.heads, distress=kept * model.heads.distress)
@@ -144,7 +144,7 @@ def test_words_and_sentences_together_are_the_mean_of_their_log_odds(
     alike = plus.calibration.read(marks, odds, plus.heard(text))
     assert alike.log_probs == pytest.approx(together.log_probs)
     assert alike.distress_log_odds == pytest.approx(together.distress_log_odds)
-    assert evaluate_text(corpus, plus, Fusers.shipped().default).metrics["accuracy"] > 0.9
+    assert evaluate_text(corpus, plus, Fusers.load().default).metrics["accuracy"] > 0.9
 
 
 def test_phrases_count_in_full_beside_sentences(model: TextModel, plus: TextPlus) -> None:
