@@ -15,7 +15,7 @@ from inference.experts.face_detector import Face, FaceDetector
 from inference.experts.face_track import FaceTrack, follow
 from inference.experts.huggingface.classifier import Classifier
 from inference.experts.huggingface.network import open_preprocessor
-from inference.experts.huggingface.opinion import Reader, mean_opinion
+from inference.experts.huggingface.opinion import Opinion, Reader, mean_opinion
 from inference.experts.huggingface.source import Source
 from inference.experts.jpeg import Picture
 from inference.experts.sights import Seen, Sights
@@ -31,7 +31,8 @@ inside, as in the corpora of cut faces that such checkpoints are trained on."""
 class CheckpointFaceExpert:
     """YuNet finds faces; the largest track is cut out of every picture and read.
 
-    The opinions of the pictures are averaged. Nobody is recognised.
+    The opinions of the pictures are averaged; each picture is read once, however many windows
+    show it. Nobody is recognised.
     """
 
     sights: Sights
@@ -71,14 +72,14 @@ class CheckpointFaceExpert:
     def _assess_track(
         self, window: WindowInput, seen: Sequence[Seen], track: FaceTrack
     ) -> Evidence | Absent:
-        large = [
-            crop(seen[number].picture, face)
+        opinions = [
+            seen[number].once("checkpoint", face, self._read)
             for number, face in sorted(track.faces.items())
             if face.smaller_side >= SMALLEST_PX
         ]
-        if not large:
+        if not opinions:
             return Absent(Modality.FACE, AbsenceReason.POOR_QUALITY)
-        opinion = mean_opinion([self.reader.read(picture) for picture in large])
+        opinion = mean_opinion(opinions)
         return Evidence(
             modality=Modality.FACE,
             expert=self.version,
@@ -88,6 +89,9 @@ class CheckpointFaceExpert:
             quality=track_quality(window, seen, track),
             weight_limit=self.reader.weight_limit,
         )
+
+    def _read(self, picture: Picture, face: Face) -> Opinion:
+        return self.reader.read(crop(picture, face))
 
 
 def open_face_classifier(source: Source, threads: int) -> CheckpointFaceExpert:
