@@ -10,15 +10,14 @@ from transformers import AutoModelForImageClassification
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from inference.evidence import Absent, Evidence
-from inference.experts.face import SMALLEST_PX, spread, track_quality
+from inference.experts.face import look, track_quality
 from inference.experts.face_detector import Face, FaceDetector
-from inference.experts.face_track import FaceTrack, follow
 from inference.experts.huggingface.classifier import Classifier
 from inference.experts.huggingface.network import open_preprocessor
 from inference.experts.huggingface.opinion import Opinion, Reader, mean_opinion
 from inference.experts.huggingface.source import Source
 from inference.experts.jpeg import Picture
-from inference.experts.sights import Seen, Sights
+from inference.experts.sights import Sights
 from inference.labels import AbsenceReason, Modality
 from inference.window import WindowInput
 
@@ -58,24 +57,11 @@ class CheckpointFaceExpert:
         return [self._assess(window) for window in windows]
 
     def _assess(self, window: WindowInput) -> Evidence | Absent:
-        if not window.frames:
-            return Absent(Modality.FACE, AbsenceReason.NO_CAMERA)
-        frames = [self.sights.see(frame) for frame in spread(window.frames)]
-        seen = [one for one in frames if one is not None]
-        if not seen:
-            return Absent(Modality.FACE, AbsenceReason.UNDECODABLE)
-        tracks = follow([one.faces for one in seen])
-        if not tracks:
-            return Absent(Modality.FACE, AbsenceReason.NO_FACE)
-        return self._assess_track(window, seen, tracks[0])
-
-    def _assess_track(
-        self, window: WindowInput, seen: Sequence[Seen], track: FaceTrack
-    ) -> Evidence | Absent:
+        shown = look(window, self.sights)
+        if isinstance(shown, Absent):
+            return shown
         opinions = [
-            seen[number].once("checkpoint", face, self._read)
-            for number, face in sorted(track.faces.items())
-            if face.smaller_side >= SMALLEST_PX
+            seen.once("checkpoint", face, self._read) for seen, face in shown.readable.items()
         ]
         if not opinions:
             return Absent(Modality.FACE, AbsenceReason.POOR_QUALITY)
@@ -86,7 +72,7 @@ class CheckpointFaceExpert:
             labels=self.reader.labels,
             log_probs=opinion.log_probs,
             distress_log_odds=opinion.distress_log_odds,
-            quality=track_quality(window, seen, track),
+            quality=track_quality(window, shown.seen, shown.track),
             weight_limit=self.reader.weight_limit,
         )
 
