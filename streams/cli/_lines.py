@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from inference.labels import Modality
-from inference.score import ModalityReport, WindowScore
+from inference.score import WindowScore
 
 BAR: Final = 10
 
@@ -25,9 +24,3 @@ def score_line(score: WindowScore, zero_ns: int) -> str:
         f"{begin_s:6.1f}-{end_s:5.1f} s  {score.participant:<10} distress {distress} "
         f"{'█' * full}{'·' * (BAR - full)}  {said:<9} [dim]{rests}[/]"
     )
-
-
-def _rests_on(modality: Modality, report: ModalityReport) -> str:
-    if report.weight is None:
-        return f"no {modality}: {report.reason}"
-    return f"{modality} {report.weight:.0%}"

@@ -161,6 +161,29 @@ def test_an_expert_that_fails_on_a_window_fails_there_and_nowhere_else() -> None
     assert failures == [Modality.SPEECH]
 
 
+@dataclass
+class Nonsense(StrawExpert):
+    """Gives no numbers where a real one would raise."""
+
+    def _one(self, window: WindowInput) -> Evidence | Absent:
+        answer = super()._one(replace(window, start_ns=0))
+        assert isinstance(answer, Evidence)
+        match window.start_ns // SECOND_NS:
+            case 1:
+                return replace(answer, log_probs=np.full(len(EMOTIONS), np.nan))
+            case 2:
+                return replace(answer, distress_log_odds=math.inf)
+        return answer
+
+
+def test_an_expert_that_gives_no_numbers_fails_in_that_window_alone() -> None:
+    scorer = Scorer([Nonsense(Modality.SPEECH), StrawExpert(Modality.TEXT)])
+    scores = scored(scorer, *(window(second) for second in range(4))).scores
+    reasons = [score.modalities[Modality.SPEECH].reason for score in scores]
+    assert reasons == [None, AbsenceReason.FAILED, AbsenceReason.FAILED, None]
+    assert all(score.modalities[Modality.TEXT].present for score in scores)
+
+
 def test_smoothed_distress_has_a_half_life_in_event_time() -> None:
     start = ParticipantState(smoothed_distress=1.0, smoothed_at_ns=4 * SECOND_NS)
     four_seconds_on = window(5)
