@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.cli import COMMANDS
+from streams.cli import COMMANDS, GROUPS
 
 TREE = Path(__file__).parents[2]
 
@@ -40,9 +40,13 @@ def test_every_command_has_help_with_an_example_that_names_it(
     assert f"affectstream {' '.join(command)}" in done.stdout.split("Example:")[1]
 
 
-def test_help_lists_every_command(tmp_path: Path) -> None:
-    listed = run("--help", cwd=tmp_path).stdout
-    assert all(name_of(parent, name)[0] in listed for parent, _, name in COMMANDS)
+@pytest.mark.parametrize("group", [[], *([one.name[0]] for one in GROUPS)], ids=" ".join)
+def test_a_list_says_of_every_command_what_it_does(group: list[str], tmp_path: Path) -> None:
+    listed = run(*group, "--help", cwd=tmp_path, COLUMNS="200").stdout
+    names = [name_of(parent, name) for parent, _, name in COMMANDS]
+    for name in {words[len(group)] for words in names if words[: len(group)] == group}:
+        [line] = [line for line in listed.splitlines() if line.split()[1:2] == [name]]
+        assert line.strip("\N{BOX DRAWINGS LIGHT VERTICAL} ").removeprefix(name).strip()
 
 
 @pytest.mark.parametrize(
