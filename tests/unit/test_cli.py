@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from inference.third_party import BUNDLES
 from streams.cli import COMMANDS, GROUPS
+from streams.settings import PREFIX, Settings
 
 TREE = Path(__file__).parents[2]
 
@@ -116,6 +118,14 @@ def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(
             check=False,
         )
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_tables_keep_every_name_whole_in_a_narrow_terminal(tmp_path: Path) -> None:
+    told = run("config", cwd=tmp_path, COLUMNS="80", AFFECTSTREAM_KAFKA=",".join(["k:9"] * 20))
+    for name in Settings.model_fields:
+        assert f"{PREFIX}{name.upper()}" in told.stdout.split()
+    listed = run("models", "list", cwd=tmp_path, COLUMNS="80").stdout
+    assert all(bundle.name in listed and bundle.requirement in listed for bundle in BUNDLES)
 
 
 def test_config_hides_secrets(tmp_path: Path) -> None:
