@@ -136,7 +136,7 @@ async def _cache(settings: Settings) -> str:
 
 async def _models(settings: Settings) -> str:
     from inference.panel import load_experts
-    from streams.cli._scoring import expert_choice
+    from streams.cli._scoring import expert_choice, open_fusers
 
     choice = expert_choice(settings)
     experts = await asyncio.to_thread(load_experts, choice)
@@ -144,8 +144,10 @@ async def _models(settings: Settings) -> str:
     for expert in experts:
         chosen = choice.named(expert.modality)
         lines.append(f"{expert.modality} {expert.version}" + (f" ({chosen})" if chosen else ""))
+    own = f" ({settings.calibration})" if settings.calibration else ""
+    lines.append(f"fusion {open_fusers(settings).of(settings.tenant).version}{own}")
     others = [one.modality for one in experts if not choice.takes_shipped(one.modality)]
-    if others:
+    if others and not own:
         lines.append(
             f"fusion was calibrated with other experts of {', '.join(others)}: the coverage that "
             "scores state is no promise"
