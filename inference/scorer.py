@@ -178,12 +178,16 @@ class Scorer:
             },
             conflict=0.0 if fused is None else _rounded(fused.conflict),
             vacuity=1.0 if fused is None else _rounded(fused.vacuity),
-            evidence=tuple(self._cue(cue) for cue in _cues(present, own)),
+            evidence=self._told(_cues(present, own)),
             versions=self.versions(window.tenant),
             partial=window.partial,
             shed=window.shed,
             change=_change(own, state, window.end_ns),
         )
+
+    def _told(self, cues: Sequence[Cue]) -> tuple[CueReport, ...]:
+        """Each once: two phrases of one line are the same cue where words are not quoted."""
+        return tuple(dict.fromkeys(self._cue(cue) for cue in cues))
 
     def _cue(self, cue: Cue) -> CueReport:
         text = cue.kind if cue.quotes and not self._keep_quotes else cue.cue

@@ -123,14 +123,17 @@ class TextExpert:
         tokens, owners = _tokens(readable)
         text = " ".join(tokens)
         reading = self._readings.once(text_digest(text), lambda: self._model.read(text))
+        quality = text_quality(window, readable)
+        # words that all lie before the window weigh nothing, so they are no reason either
+        cues = self._cues(reading, tokens, owners) if quality.present_share else ()
         return Evidence(
             modality=Modality.TEXT,
             expert=self._name,
             labels=EMOTIONS,
             log_probs=reading.log_probs,
             distress_log_odds=reading.distress_log_odds,
-            quality=text_quality(window, readable),
-            cues=self._cues(reading, tokens, owners),
+            quality=quality,
+            cues=cues,
         )
 
     def _unread(self, window: WindowInput, said: Sequence[TextSpan]) -> Evidence:

@@ -138,7 +138,7 @@ async def _cache(settings: Settings) -> str:
 async def _models(settings: Settings) -> str:
     from inference.fusion.artefact import FusionArtefact
     from inference.panel import load_experts
-    from streams.cli._scoring import expert_choice
+    from streams.cli._scoring import expert_choice, open_fusers
 
     choice = expert_choice(settings)
     own = settings.calibration
@@ -149,9 +149,10 @@ async def _models(settings: Settings) -> str:
         chosen = choice.named(expert.modality)
         lines.append(f"{expert.modality} {expert.version}" + (f" ({chosen})" if chosen else ""))
     others = [one.modality for one in experts if not choice.is_what_fusion_knows(one.modality)]
+    lines.append(f"fusion {open_fusers(settings).of(settings.tenant).version}")
     if own:
         known = ", ".join(f"{modality} {name}" for modality, name in fusion.experts.items())
-        lines.append(f"fusion was calibrated ({own}) with {known}")
+        lines.append(f"calibrated ({own}) with {known}")
     elif others:
         lines.append(
             f"fusion was calibrated with other experts of {', '.join(others)}: the coverage that "

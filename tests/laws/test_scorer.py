@@ -215,6 +215,19 @@ def test_words_are_quoted_only_where_the_settings_keep_them(*, keep: bool, cue: 
     assert [item.cue for item in score.evidence] == [cue, "loud"]
 
 
+def test_two_phrases_of_one_kind_are_one_cue_where_words_are_not_quoted() -> None:
+    @dataclass
+    class Reader(StrawExpert):
+        def _one(self, window: WindowInput) -> Evidence | Absent:
+            found = super()._one(window)
+            assert isinstance(found, Evidence)
+            phrase = Cue(modality=self.modality, cue="others", quotes=True, kind="complaint phrase")
+            return replace(found, cues=(*found.cues, phrase))
+
+    (score,) = scored(Scorer([Reader(Modality.TEXT)]), window(1)).scores
+    assert [item.cue for item in score.evidence] == ["complaint phrase", "loud"]
+
+
 def test_versions_name_every_expert_and_the_settings() -> None:
     versions = Scorer(ALL, config="sha256:1").versions("anyone")
     assert (versions.calibration, versions.fusion, versions.config) == (

@@ -192,3 +192,11 @@ async def test_doctor_passes_on_why_a_model_does_not_load(tmp_path: Path) -> Non
     finding = await _ask("models", _models, Settings(models_dir=tmp_path, text_model=str(folder)))
     assert not finding.ok
     assert "'LABEL_7'" in finding.detail
+
+
+async def test_doctor_says_why_a_calibration_does_not_load(tmp_path: Path) -> None:
+    settings = Settings(models_dir=tmp_path, calibration=str(tmp_path))
+    finding = await _ask("models", _models, settings)
+    assert not finding.ok
+    assert "no usable calibration of fusion" in finding.detail
+    assert "; fusion late-1+" in await _models(Settings(models_dir=tmp_path))
