@@ -19,8 +19,8 @@ HELD_OUT_SHARE: Final = 0.1
 """Of the training split: no step sees it, and the calibration is fitted on it."""
 OWN_COPIES: Final = 4
 """A picture of one's own counts as four faces of FER+: it comes from the cameras that the expert
-will see, and its label from somebody who knew the call. So five hundred of them are a fifteenth of
-what is learnt. No two copies look the same: each is filmed again at every step."""
+will see, and its label from somebody who knew the call. So four hundred of them are six in a
+hundred of what is learnt. No two copies look the same: each is filmed again at every step."""
 OWN_FOLDS: Final = 5
 """A fifth of one's own people, for calibration instead of training."""
 FEWEST_FACES: Final = 1_000
@@ -122,7 +122,7 @@ def _with_own(published: FaceMaterial, own: Sequence[OwnFaces]) -> FaceMaterial:
 
 def _alone(own: Sequence[OwnFaces]) -> FaceMaterial:
     learnt, held_out = _apart(own)
-    _check_enough(learnt, held_out, own)
+    _check_enough(learnt, held_out)
     return FaceMaterial(
         learnt=learnt,
         held_out=held_out,
@@ -154,7 +154,7 @@ def _joined(parts: Sequence[VotedTiles]) -> VotedTiles:
     )
 
 
-def _check_enough(learnt: VotedTiles, held_out: VotedTiles, own: Sequence[OwnFaces]) -> None:
+def _check_enough(learnt: VotedTiles, held_out: VotedTiles) -> None:
     counts = np.bincount(learnt.majorities, minlength=len(EXPRESSIONS))[: len(EMOTIONS)]
     if len(learnt) < FEWEST_FACES or counts.min() < FEWEST_OF_A_LABEL:
         told = ", ".join(f"{label} {count}" for label, count in zip(EMOTIONS, counts, strict=True))
@@ -162,7 +162,7 @@ def _check_enough(learnt: VotedTiles, held_out: VotedTiles, own: Sequence[OwnFac
             f"{len(learnt)} faces of your own to learn from ({told}) besides {len(held_out)} kept "
             f"for calibration; without --data there must be at least {FEWEST_FACES}, and "
             f"{FEWEST_OF_A_LABEL} of each label. Name FER+ with --data and add yours to it with "
-            f"--add. {_told(own)}"
+            "--add"
         )
     if not len(held_out):
         raise NotEnoughFacesError(
