@@ -125,7 +125,7 @@ class Rows:
 
 def fit_emotion(rows: Rows, names: Sequence[str], folds: int = MOST_FOLDS) -> LinearHead:
     """Fit a head over `names` on all rows; see `fit_temperatures`."""
-    _check_voices(rows, names)
+    check_voices(rows.labels, rows.speakers, names)
 
     def fit(kept: NDArray[np.bool_]) -> LinearHead:
         return fit_linear(rows.embeddings[kept], rows.labels[kept], names, INVERSE_PENALTY)
@@ -144,7 +144,7 @@ def fit_distress(rows: Rows, names: Sequence[str], folds: int = MOST_FOLDS) -> D
     Raises:
         TooFewVoicesError: a label has fewer than two speakers, or a side no label.
     """
-    _check_voices(rows, names)
+    check_voices(rows.labels, rows.speakers, names)
     distressed = set(names) & DISTRESS
     if not distressed or distressed == set(names):
         raise TooFewVoicesError(
@@ -206,14 +206,17 @@ def fit_temperatures(
     return head.calibrated(fitted.pop(SHARED), {Line(line): own for line, own in fitted.items()})
 
 
-def _check_voices(rows: Rows, names: Sequence[str]) -> None:
-    """Raise TooFewVoicesError where a label of `names` has fewer than two speakers."""
+def check_voices(
+    labels: NDArray[np.str_], speakers: NDArray[np.str_], names: Sequence[str]
+) -> None:
+    """Raise TooFewVoicesError where a label of `names` has fewer than two speakers, (rows,)."""
     for name in names:
-        voices = len(set(rows.speakers[rows.labels == name].tolist()))
+        voices = len(set(speakers[labels == name].tolist()))
         if voices < MINIMUM_VOICES:
             raise TooFewVoicesError(
-                f"{name}: {voices} speakers; every label needs {MINIMUM_VOICES}, one to learn "
-                "from and one to be tested on: give the whole corpus"
+                f"{name}: {voices} speaker{'' if voices == 1 else 's'}; every label of the heads "
+                f"needs {MINIMUM_VOICES}, one to learn from and one to be tested on: add such "
+                "recordings, or the whole corpus"
             )
 
 

@@ -204,7 +204,7 @@ def test_a_label_that_one_speaker_alone_shows_cannot_be_calibrated() -> None:
     kept &= np.isin(corpus.emotions, ["anger", "fear", "joy"])
     rows = Rows.of(corpus, corpus.emotions, kept)
     for fit in (fit_emotion, fit_distress):
-        with pytest.raises(TooFewVoicesError, match="fear: 1 speakers"):
+        with pytest.raises(TooFewVoicesError, match="fear: 1 speaker"):
             fit(rows, ("anger", "fear", "joy"))
 
 
