@@ -48,7 +48,8 @@ class Choice:
         models_dir: where optional, fetched and research weights lie.
         threads: of each model; equal scores are promised for equal numbers only.
         device: of the voice encoder.
-        text_plus: whether words are read with sentence vectors too.
+        text_plus: whether words are read with sentence vectors too; a model of transformers
+            reads them alone.
         models: who reads a modality: a folder, `owner/name@revision` or `shipped`; empty or
             missing is the profile's own.
     """
@@ -102,8 +103,8 @@ def load_expert(choice: Choice, modality: Modality) -> Expert:
     if modality is Modality.SPEECH:
         return ReadOnce(SpeechExpert.load(choice.threads, folder, choice.device))
     if modality is Modality.TEXT:
-        if choice.text_plus and folder is None:
-            return TextExpert.load_plus(choice.models_dir, choice.threads)
+        if choice.text_plus:
+            return TextExpert.load_plus(choice.models_dir, choice.threads, folder)
         return TextExpert.load(folder)
     return FaceExpert.load(choice.models_dir, folder)
 

@@ -20,6 +20,7 @@ from inference.panel import (
     load_expert,
     load_experts,
 )
+from inference.third_party import BundleError
 from streams.cli._manifest import ManifestOptions
 from streams.cli._scoring import expert_choice
 from streams.cli.doctor import _ask, _models
@@ -105,6 +106,14 @@ def test_weights_that_saw_own_recordings_count_as_their_owners(
 def test_a_folder_of_trained_words_may_be_chosen(default: Choice, tmp_path: Path) -> None:
     folder = shutil.copytree(TEXT, tmp_path / "words")
     assert versions(replace(default, models={Modality.TEXT: str(folder)})) == versions(default)
+
+
+def test_sentence_vectors_are_never_left_out_in_silence(default: Choice, tmp_path: Path) -> None:
+    folder = shutil.copytree(TEXT, tmp_path / "words")
+    for named in ("", str(folder)):
+        choice = replace(default, text_plus=True, models={Modality.TEXT: named})
+        with pytest.raises(BundleError, match="models fetch sentence_encoder"):
+            load_expert(choice, Modality.TEXT)
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
