@@ -75,6 +75,7 @@ COMMANDS: Final = (
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)
 
+UNKNOWN: Final = "there is none of this name; `affectstream config` shows all"
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
 INTERRUPTED: Final = 130
@@ -93,7 +94,8 @@ def main() -> None:
     except pydantic.ValidationError as exc:
         for problem in exc.errors():
             where = ".".join(str(part) for part in problem["loc"])
-            errors.print(f"affectstream: setting {where}: {problem['msg']}", markup=False)
+            said = UNKNOWN if problem["type"] == "extra_forbidden" else problem["msg"]
+            errors.print(f"affectstream: setting {where}: {said}", markup=False)
         sys.exit(USAGE_ERROR)
     except AffectstreamError as exc:
         errors.print(f"affectstream: {exc}", markup=False)

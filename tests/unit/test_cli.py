@@ -128,6 +128,13 @@ def test_tables_keep_every_name_whole_in_a_narrow_terminal(tmp_path: Path) -> No
     assert all(bundle.name in listed and bundle.requirement in listed for bundle in BUNDLES)
 
 
+def test_a_setting_that_there_is_none_of_is_named(tmp_path: Path) -> None:
+    (tmp_path / "affectstream.toml").write_text('speech_modl = "x"')
+    done = run("config", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "setting speech_modl: there is none of this name" in done.stderr
+
+
 def test_config_hides_secrets(tmp_path: Path) -> None:
     done = run("config", cwd=tmp_path, AFFECTSTREAM_DATABASE_URL="postgresql://u:hidden@h/d")
     assert done.returncode == 0

@@ -183,7 +183,7 @@ async def test_doctor_looks_at_a_calibration_of_ones_own(tmp_path: Path) -> None
     folder = checkpoints.words_checkpoint(tmp_path / "theirs", ["joy", "anger"])
     settings = Settings(models_dir=tmp_path, text_model=str(folder), calibration=str(own))
     said = await _models(settings)
-    assert f"fusion was calibrated ({own}) with speech speech-emodb-" in said
+    assert f"calibrated ({own}) with speech speech-emodb-" in said
     assert "no promise" not in said
 
 
