@@ -38,6 +38,10 @@ class MissingWeightsError(AffectstreamError):
     """Weights that the profile asks for and that nobody trained here yet."""
 
 
+class NoSentenceVectorsError(AffectstreamError):
+    """Sentence vectors were asked for beside a text expert that cannot use them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What is to judge.
@@ -48,7 +52,8 @@ class Choice:
         models_dir: where optional, fetched and research weights lie.
         threads: of each model; equal scores are promised for equal numbers only.
         device: of the voice encoder.
-        text_plus: whether words are read with sentence vectors too.
+        text_plus: whether words are read with sentence vectors too: by the shipped expert,
+            or by what `affectstream train text --plus` wrote.
         models: who reads a modality: a folder, `owner/name@revision` or `shipped`; empty or
             missing is the profile's own.
     """
@@ -69,6 +74,11 @@ class Choice:
         trained_here = (self.profile, modality) in TRAINED_HERE
         return self.named(modality) == SHIPPED or not (self.named(modality) or trained_here)
 
+    def is_what_fusion_knows(self, modality: Modality) -> bool:
+        """Whether who judges `modality` is who the shipped calibration of fusion was made with."""
+        vectors = modality is Modality.TEXT and self.text_plus
+        return self.takes_shipped(modality) and not vectors
+
 
 def load_experts(choice: Choice) -> list[Expert]:
     """Load one expert for each modality; takes seconds.
@@ -81,6 +91,7 @@ def load_experts(choice: Choice) -> list[Expert]:
     Raises:
         UnknownProfileError: the profile has another name.
         MissingWeightsError: the profile's own weights were not trained yet.
+        NoSentenceVectorsError: `text_plus` beside a checkpoint.
         LicenceError: a licence that the profile does not allow.
         AffectstreamError: weights are missing or damaged.
     """
@@ -95,6 +106,12 @@ def load_expert(choice: Choice, modality: Modality) -> Expert:
         )
     source = _source(choice, modality)
     if source is not None and _is_of_transformers(source):
+        if choice.text_plus and modality is Modality.TEXT:
+            raise NoSentenceVectorsError(
+                f"{source.name}: text_plus adds sentence vectors to words that "
+                "`affectstream train text` reads, not to a checkpoint: turn text_plus off, or take "
+                "another text_model"
+            )
         return _of_transformers(choice, modality, source)
     if source is not None:
         admit_trained(source.name, str(_config(source).get("licence", "")), choice.profile)
@@ -102,8 +119,8 @@ def load_expert(choice: Choice, modality: Modality) -> Expert:
     if modality is Modality.SPEECH:
         return ReadOnce(SpeechExpert.load(choice.threads, folder, choice.device))
     if modality is Modality.TEXT:
-        if choice.text_plus and folder is None:
-            return TextExpert.load_plus(choice.models_dir, choice.threads)
+        if choice.text_plus:
+            return TextExpert.load_plus(choice.models_dir, choice.threads, folder)
         return TextExpert.load(folder)
     return FaceExpert.load(choice.models_dir, folder)
 
@@ -135,7 +152,8 @@ def _of_transformers(choice: Choice, modality: Modality, source: Source) -> Expe
     # takes seconds to import: only for those who chose a model of it
     from inference.experts.huggingface.opening import open_expert  # noqa: PLC0415
 
-    return open_expert(modality, source, choice.profile, choice.models_dir, choice.threads)
+    expert = open_expert(modality, source, choice.profile, choice.models_dir, choice.threads)
+    return ReadOnce(expert) if modality is Modality.SPEECH else expert
 
 
 def _config(source: Source) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Scorer:
         try:
             answers = expert.assess([windows[index] for index in readable]) if readable else []
             for index, answer in zip(readable, answers, strict=True):
-                findings[index] = answer
+                findings[index] = _checked(answer)
         except Exception:  # noqa: BLE001 - whatever it is, the others are scored
             _log.exception("expert_failed modality=%s windows=%d", modality, len(readable))
             for index in readable:
@@ -133,7 +133,7 @@ class Scorer:
 
     def _ask_alone(self, expert: Expert, window: WindowInput) -> Finding:
         try:
-            return expert.assess([window])[0]
+            return _checked(expert.assess([window])[0])
         except Exception:  # noqa: BLE001 - the window keeps its other modalities
             _log.exception("expert_failed modality=%s windows=1", expert.modality)
             self._on_failure(expert.modality)
@@ -178,16 +178,29 @@ class Scorer:
             },
             conflict=0.0 if fused is None else _rounded(fused.conflict),
             vacuity=1.0 if fused is None else _rounded(fused.vacuity),
-            evidence=tuple(self._cue(cue) for cue in _cues(present, own)),
+            evidence=self._told(_cues(present, own)),
             versions=self.versions(window.tenant),
             partial=window.partial,
             shed=window.shed,
             change=_change(own, state, window.end_ns),
         )
 
+    def _told(self, cues: Sequence[Cue]) -> tuple[CueReport, ...]:
+        """Each once: two phrases of one line are the same cue where words are not quoted."""
+        return tuple(dict.fromkeys(self._cue(cue) for cue in cues))
+
     def _cue(self, cue: Cue) -> CueReport:
         text = cue.kind if cue.quotes and not self._keep_quotes else cue.cue
         return CueReport(modality=cue.modality, cue=text, at_ns=cue.at_ns)
+
+
+def _checked(answer: Finding) -> Finding:
+    """Raise ValueError where an expert gave no numbers: nothing could be fused or stored."""
+    if isinstance(answer, Evidence) and not (
+        np.isfinite(answer.log_probs).all() and math.isfinite(answer.distress_log_odds or 0.0)
+    ):
+        raise ValueError(f"{answer.expert}: log-probabilities or log-odds that are not finite")
+    return answer
 
 
 def _rounded(value: float) -> float:

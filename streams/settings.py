@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     models_dir: Path = Path(".models")
     """Where optional third-party weights lie (`affectstream models fetch`)."""
     torch_threads: PositiveInt = 1
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Of the voice encoder; `auto` is CUDA where it and heads for it are here."""
     keep_transcripts: bool = False
     """Store cues that quote words. Off: a cue names its kind instead."""

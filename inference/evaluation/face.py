@@ -54,7 +54,8 @@ def evaluate_face(
     The rule has one-against-all AUCs. Every tile is known to be a face, so it judges each,
     where the expert would leave those out on which the landmark graph sees no face; figures
     without them, and with the prior in their place, stand beside. The net has every figure
-    over eight labels, its own choice counting, and the recall of each.
+    over its labels, its own choice counting, and the recall of each; faces that show another
+    one, contempt where it learnt from somebody's own pictures alone, are left out of them.
 
     Args:
         faces: from `read_faces`.
@@ -71,9 +72,11 @@ def evaluate_face(
         metrics |= _rule_figures(truth, scores) | {"read_share": float(read.mean())}
         groups |= _rule_groups(truth, scores, read)
     if cnn is not None:
-        said = _said(faces, cnn, on_face)
-        metrics |= figures(truth, said, EXPRESSIONS, distress_log_odds=cnn.distress_log_odds(said))
-        groups |= _net_groups(truth, said, cnn)
+        said, labels = _said(faces, cnn, on_face), cnn.config.labels
+        named = np.isin(truth, labels)
+        said, shown = said[named], truth[named]
+        metrics |= figures(shown, said, labels, distress_log_odds=cnn.distress_log_odds(said))
+        groups |= _net_groups(shown, said, cnn)
     return EvaluationReport(
         task="face",
         n=len(faces),
@@ -97,7 +100,7 @@ def _ruled(
 
 
 def _said(faces: VotedTiles, cnn: FaceCnn, on_face: Callable[[], None]) -> Floats:
-    """(n, 8) log-probabilities of the net."""
+    """(n, labels) log-probabilities of the net."""
     said = []
     for tile in faces.tiles:
         said.append(cnn.log_probs(tile[None])[0])
@@ -124,8 +127,8 @@ def _rule_groups(truth: Names, scores: Floats, read: NDArray[np.bool_]) -> dict[
 
 
 def _net_groups(truth: Names, said: Floats, cnn: FaceCnn) -> dict[str, Metrics]:
-    """Over the vocabulary alone, each label as likely; then the recall of each of the eight."""
-    called = np.array(EXPRESSIONS)[said.argmax(axis=1)]
+    """Over the vocabulary alone, each label as likely; then the recall of each of the net's."""
+    called = np.array(cnn.config.labels)[said.argmax(axis=1)]
     known = np.isin(truth, list(EMOTIONS))
     even = figures(truth[known], cnn.emotions(said[known]), tuple(map(str, EMOTIONS)))
     recalls = {
@@ -133,7 +136,7 @@ def _net_groups(truth: Names, said: Floats, cnn: FaceCnn) -> dict[str, Metrics]:
             COUNT: float((truth == label).sum()),
             "recall": float((called[truth == label] == label).mean()),
         }
-        for label in EXPRESSIONS
+        for label in cnn.config.labels
         if (truth == label).any()
     }
     return {f"{NET}, seven labels, each as likely": {COUNT: float(known.sum()), **even}, **recalls}

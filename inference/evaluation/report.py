@@ -143,9 +143,10 @@ def interval_note(report: EvaluationReport) -> str | None:
     """What the intervals are, where there are any."""
     if not report.intervals:
         return None
-    over = f"{report.intervals.units} {report.intervals.unit}s"
+    one = report.intervals.units == 1
+    over = f"{report.intervals.units} {report.intervals.unit}{'' if one else 's'}"
     if not report.intervals.metrics:
-        return f"no intervals: {over} are too few to draw from"
+        return f"no intervals: {over} {'is' if one else 'are'} too few to draw from"
     return f"in brackets: the middle 95 % of a bootstrap over {over}"
 
 

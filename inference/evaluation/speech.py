@@ -25,9 +25,10 @@ from inference.labels import Emotion
 from inference.training.audio_file import read_audio
 from inference.training.degrade import Samples, random_cut
 from inference.training.emodb import Category, Clip
+from inference.training.linear_fit import fit_linear
 from inference.training.ravdess_speech import CATEGORIES, ActedClip, emobox_folds
 from inference.training.speaker_folds import speaker_folds
-from inference.training.speech import Rows, fit_linear, labels_of
+from inference.training.speech import INVERSE_PENALTY, Rows, labels_of
 from inference.training.speech_corpus import (
     DRAWS,
     Copy,
@@ -273,7 +274,9 @@ def _naming_folds(corpus: EmbeddedClips, names: Sequence[str]) -> tuple[Fold[Lin
     folds = []
     for held_out in speaker_folds(corpus.speakers, SPEAKERS_PER_FOLD):
         rows = Rows.of(corpus, corpus.categories, known & ~held_out)
-        folds.append(Fold(held_out, fit_linear(rows.embeddings, rows.labels, names)))
+        folds.append(
+            Fold(held_out, fit_linear(rows.embeddings, rows.labels, names, INVERSE_PENALTY))
+        )
     return tuple(folds)
 
 
@@ -402,6 +405,7 @@ def _ravdess_alone(
             np.concatenate([embeddings[~held_out] for embeddings in lines.values()]),
             np.tile(truth[~held_out], len(lines)),
             CATEGORIES,
+            INVERSE_PENALTY,
         )
         for copy, embeddings in lines.items():
             found[copy][held_out] = head.log_probs(embeddings[held_out]).argmax(axis=1)

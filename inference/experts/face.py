@@ -1,6 +1,7 @@
 """The face expert: whom the camera shows, and what the largest face does."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -25,6 +26,28 @@ MOST_FRAMES: Final = 6
 """Of a window with more, this many are read, evenly spread and the newest among them."""
 SMALLEST_PX: Final = 40
 """Smaller side of a face that can be read; below it a smile is a pixel or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A window in which a camera shows somebody.
+
+    Attributes:
+        seen: the pictures that were decoded.
+        track: the largest face, followed through them.
+    """
+
+    seen: Sequence[Seen]
+    track: FaceTrack
+
+    @property
+    def readable(self) -> dict[Seen, Face]:
+        """Where the face is large enough, in order of time."""
+        return {
+            self.seen[number]: face
+            for number, face in sorted(self.track.faces.items())
+            if face.smaller_side >= SMALLEST_PX
+        }
 
 
 class FaceExpert:
@@ -85,29 +108,15 @@ class FaceExpert:
         return [self._assess(window) for window in windows]
 
     def _assess(self, window: WindowInput) -> Evidence | Absent:
-        if not window.frames:
-            return Absent(Modality.FACE, AbsenceReason.NO_CAMERA)
-        frames = [self._sights.see(frame) for frame in spread(window.frames)]
-        seen = [one for one in frames if one is not None]
-        if not seen:
-            return Absent(Modality.FACE, AbsenceReason.UNDECODABLE)
-        tracks = follow([one.faces for one in seen])
-        if not tracks:
-            return Absent(Modality.FACE, AbsenceReason.NO_FACE)
-        return self._assess_track(window, seen, tracks[0])
+        shown = look(window, self._sights)
+        return shown if isinstance(shown, Absent) else self._assess_track(window, shown)
 
-    def _assess_track(
-        self, window: WindowInput, seen: Sequence[Seen], track: FaceTrack
-    ) -> Evidence | Absent:
+    def _assess_track(self, window: WindowInput, shown: Shown) -> Evidence | Absent:
         """The evidence of one face that was followed through the pictures."""
-        if max(face.smaller_side for face in track.faces.values()) < SMALLEST_PX:
+        readable = shown.readable
+        if not readable:
             return Absent(Modality.FACE, AbsenceReason.POOR_QUALITY)
-        quality = track_quality(window, seen, track)
-        readable = {
-            seen[number]: face
-            for number, face in track.faces.items()
-            if face.smaller_side >= SMALLEST_PX
-        }
+        quality = track_quality(window, shown.seen, shown.track)
         if self._cnn is not None:
             return self._read_crops(self._cnn, readable, quality)
         if self._blendshapes is None:
@@ -182,6 +191,20 @@ class FaceExpert:
             quality=quality,
             cues=cues,
         )
+
+
+def look(window: WindowInput, sights: Sights) -> Shown | Absent:
+    """Find the largest face of a window, or say why there is none."""
+    if not window.frames:
+        return Absent(Modality.FACE, AbsenceReason.NO_CAMERA)
+    frames = [sights.see(frame) for frame in spread(window.frames)]
+    seen = [one for one in frames if one is not None]
+    if not seen:
+        return Absent(Modality.FACE, AbsenceReason.UNDECODABLE)
+    tracks = follow([one.faces for one in seen])
+    if not tracks:
+        return Absent(Modality.FACE, AbsenceReason.NO_FACE)
+    return Shown(seen, tracks[0])
 
 
 def spread(frames: Sequence[CameraFrame]) -> list[CameraFrame]:

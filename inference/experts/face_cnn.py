@@ -1,7 +1,7 @@
 """A small convolutional net that reads expressions off grey 48x48 crops of faces.
 
 Its weights are made by `affectstream train face` and never ship: the images of FER+ carry no
-commercial grant.
+commercial grant, and pictures of one's own are somebody's.
 """
 
 import hashlib
@@ -27,6 +27,8 @@ TENSORS_FILE: Final = "face_cnn.safetensors"
 CONFIG_FILE: Final = "config.json"
 RESEARCH_NET: Final = Path("research") / "face"
 """Where its weights lie in the models folder unless told otherwise."""
+OWN_NET: Final = Path("own") / "face"
+"""The same of weights that saw no FER+: no profile takes them by itself."""
 LEAST_SPREAD: Final = 4.0
 """Grey levels (of 255) of standard deviation that a crop is taken to have at least: a flat
 crop is no face, and noise must not be blown up to one."""
@@ -48,7 +50,7 @@ class FaceCnnConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     widths: tuple[int, ...]
     """Channels of the first layer, then of the blocks at 24, 12 and 6 pixels."""
     temperature: float
-    """Over all labels, with the shares that faces of FER+ have."""
+    """Over all labels, with the shares that the faces of its data have."""
     emotion_temperature: float
     """Over the vocabulary, after `log_prior` is taken off."""
     log_prior: tuple[float, ...]
@@ -129,7 +131,7 @@ class FaceCnn:
 
         Returns:
             (n, labels) calibrated natural log-probabilities in order of `config.labels`, with
-            the shares of FER+ as prior.
+            the shares of its data as prior.
         """
         return _log_softmax(mirrored_logits(self.net, crops) / self.config.temperature)
 

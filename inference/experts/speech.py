@@ -106,22 +106,13 @@ class SpeechExpert:
 
     def assess(self, windows: Sequence[WindowInput]) -> list[Evidence | Absent]:
         """Read each window; see `inference.evidence.Expert`."""
-        heard = [self._listen(window) for window in windows]
+        heard = [listen(window, self.voice_activity) for window in windows]
         voices = [one.spoken for one in heard if isinstance(one, Heard)]
         embeddings = iter(self.encoder.embed_many(voices) if voices else ())
         return [
             one if isinstance(one, Absent) else self._describe(one, next(embeddings))
             for one in heard
         ]
-
-    def _listen(self, window: WindowInput) -> Heard | Absent:
-        samples = window_samples(window)
-        if not np.isfinite(samples).all():
-            return Absent(Modality.SPEECH, AbsenceReason.UNDECODABLE)
-        voicing = self.voice_activity.detect(samples)
-        if voicing.voiced_samples < MINIMUM_VOICED_SHARE * len(samples) or not voicing.spans:
-            return Absent(Modality.SPEECH, AbsenceReason.SILENCE)
-        return Heard(window, samples, voicing)
 
     def _describe(self, heard: Heard, embedding: NDArray[np.float32]) -> Evidence:
         line = line_of(beyond_db(heard.samples, heard.voicing))
@@ -145,6 +136,17 @@ class SpeechExpert:
             return ()
         begun_ns, _ = prosody.spoken_ns[0]
         return (Cue(modality=Modality.SPEECH, cue=cue, at_ns=begun_ns, against_others=True),)
+
+
+def listen(window: WindowInput, voice_activity: VoiceActivity) -> Heard | Absent:
+    """Find the speech of a window, or say why there is none to read."""
+    samples = window_samples(window)
+    if not np.isfinite(samples).all():
+        return Absent(Modality.SPEECH, AbsenceReason.UNDECODABLE)
+    voicing = voice_activity.detect(samples)
+    if voicing.voiced_samples < MINIMUM_VOICED_SHARE * len(samples) or not voicing.spans:
+        return Absent(Modality.SPEECH, AbsenceReason.SILENCE)
+    return Heard(window, samples, voicing)
 
 
 def window_samples(window: WindowInput) -> NDArray[np.float32]:

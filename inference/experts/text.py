@@ -122,15 +122,18 @@ class TextExpert:
             return self._unread(window, said)
         tokens, owners = _tokens(readable)
         text = " ".join(tokens)
-        reading = self._readings.once(digest(_bytes(text)), lambda: self._model.read(text))
+        reading = self._readings.once(text_digest(text), lambda: self._model.read(text))
+        quality = text_quality(window, readable)
+        # words that all lie before the window weigh nothing, so they are no reason either
+        cues = self._cues(reading, tokens, owners) if quality.present_share else ()
         return Evidence(
             modality=Modality.TEXT,
             expert=self._name,
             labels=EMOTIONS,
             log_probs=reading.log_probs,
             distress_log_odds=reading.distress_log_odds,
-            quality=text_quality(window, readable),
-            cues=self._cues(reading, tokens, owners),
+            quality=quality,
+            cues=cues,
         )
 
     def _unread(self, window: WindowInput, said: Sequence[TextSpan]) -> Evidence:
@@ -176,13 +179,13 @@ class TextExpert:
         return tuple(cues.values())
 
     def _shares(self, text: str, label: Emotion | None) -> np.ndarray:
-        key = digest(_bytes(text), _bytes(label or ""))
+        key = text_digest(text, label or "")
         return self._reasons.once(key, lambda: self._model.reasons(text, label))
 
 
-def _bytes(text: str) -> bytes:
-    """UTF-8, also of halves of a pair that a recogniser let through."""
-    return text.encode(errors="surrogatepass")
+def text_digest(*texts: str) -> bytes:
+    """Digest of the UTF-8, also of halves of a pair that a recogniser let through."""
+    return digest(*(text.encode(errors="surrogatepass") for text in texts))
 
 
 def _language(span: TextSpan) -> str:

@@ -16,6 +16,8 @@ WEIGHTS: Final = Path(__file__).parent.parent / "weights" / "voice_encoder"
 MODEL_FILE: Final = "voice_encoder.onnx"
 INT8: Final = "onnxruntime-cpu-int8"
 """Backend of `VoiceEncoder`."""
+FLOAT: Final = "torch-float"
+"""Of `TorchVoiceEncoder`, named here since its heavy imports wait until it is wanted."""
 FRAME_SAMPLES: Final = 320  # 20 ms: 50 encoder frames a second
 FRAME_SIZE: Final = 384
 EMBEDDING_SIZE: Final = 2 * FRAME_SIZE

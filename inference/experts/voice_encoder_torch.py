@@ -15,6 +15,7 @@ from inference.errors import AffectstreamError
 from inference.experts.log_mel import CLIP_SAMPLES, MELS, LogMel
 from inference.experts.voice_encoder import (
     EMBEDDING_SIZE,
+    FLOAT,
     FRAME_SIZE,
     MODEL_FILE,
     POSITIONS,
@@ -23,7 +24,6 @@ from inference.experts.voice_encoder import (
     whole_frames,
 )
 from inference.experts.voice_encoder_weights import read_float_weights
-from inference.experts.voice_encoders import FLOAT
 
 BLOCKS: Final = 2
 HEADS: Final = 6

@@ -7,12 +7,10 @@ import torch
 
 from inference.experts.speech_head import WEIGHTS as INT8_HEADS
 from inference.experts.speech_head import SpeechWeightsError
-from inference.experts.voice_encoder import INT8, EmbedsVoice, VoiceEncoder
+from inference.experts.voice_encoder import FLOAT, INT8, EmbedsVoice, VoiceEncoder
 
 Device = Literal["auto", "cpu", "cuda"]
 
-FLOAT: Final = "torch-float"
-"""Backend of `TorchVoiceEncoder`, named here so that its heavy imports wait until it is wanted."""
 FLOAT_HEADS: Final = INT8_HEADS.with_name("speech_float")
 """Where heads that were fitted on the float form lie, if somebody made them."""
 HEADS: Final = {INT8: INT8_HEADS, FLOAT: FLOAT_HEADS}

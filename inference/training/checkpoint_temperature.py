@@ -19,7 +19,7 @@ from inference.experts.huggingface.text import CheckpointTextExpert
 from inference.experts.sights import Sights
 from inference.experts.text_features import clean
 from inference.training.audio_file import read_audio
-from inference.training.encoder import item_file, spoken_pieces
+from inference.training.encoder import spoken_pieces
 from inference.training.head_fit import NothingToLearnError
 from inference.training.manifest import Item, Manifest
 from inference.window import CameraFrame
@@ -102,7 +102,7 @@ def _taker(expert: Expert) -> Callable[[Item], Sequence[Any]] | None:
     """From an item to what the reader of `expert` reads."""
     if isinstance(expert, CheckpointSpeechExpert):
         ears = expert.voice_activity
-        return lambda item: list(spoken_pieces(read_audio(item_file(item)), ears))
+        return lambda item: list(spoken_pieces(read_audio(item.file), ears))
     if isinstance(expert, CheckpointTextExpert):
         return lambda item: [text] if (text := clean(item.text)) else []
     if isinstance(expert, CheckpointFaceExpert):
@@ -112,5 +112,5 @@ def _taker(expert: Expert) -> Callable[[Item], Sequence[Any]] | None:
 
 
 def _largest_face(item: Item, sights: Sights) -> list[NDArray[np.uint8]]:
-    seen = sights.see(CameraFrame(0, item_file(item).read_bytes()))
+    seen = sights.see(CameraFrame(0, item.file.read_bytes()))
     return [] if seen is None else [crop(seen.picture, face) for face in seen.faces[:1]]

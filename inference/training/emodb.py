@@ -77,6 +77,6 @@ def find_clips(folder: Path) -> tuple[Clip, ...]:
     if not clips:
         raise NoCorpusError(
             f"{folder}: no EmoDB recording below it (names such as 03a01Wa.flac); "
-            "point --data at the folder that holds them"
+            "name the folder that holds them"
         )
     return tuple(clips[name] for name in sorted(clips))

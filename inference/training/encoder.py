@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -79,7 +78,7 @@ def embed_voices(
                 f"line {item.line}: no speaker; voices need a column `speaker`, so that the "
                 "head is calibrated on people that it never heard"
             )
-        heard = spoken_pieces(read_audio(item_file(item)), voice_activity)
+        heard = spoken_pieces(read_audio(item.file), voice_activity)
         rows.append([encoder.embed(piece) for piece in heard])
         on_item()
     return _embedded(items, rows, _folds([str(item.speaker) for item in items]))
@@ -159,13 +158,6 @@ def spoken_pieces(samples: Samples, voice_activity: VoiceActivity) -> Iterator[S
             voicing = voice_activity.detect(piece)
             if voicing.voiced_samples >= MINIMUM_VOICED_SHARE * PIECE_SAMPLES and voicing.spans:
                 yield piece[voicing.extent]
-
-
-def item_file(item: Item) -> Path:
-    """The file of an item. Raises ManifestError where it has none."""
-    if item.path is None:
-        raise ManifestError(f"line {item.line} names no file")
-    return item.path
 
 
 def _fit_distress(embedded: Embedded) -> LinearHead | None:

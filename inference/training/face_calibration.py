@@ -1,4 +1,4 @@
-"""Makes the research net for faces as sure as it is right, on faces that it never saw."""
+"""Makes the net for faces as sure as it is right, on faces that it never saw."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,8 @@ def check(held_out: VotedTiles) -> None:
     if not names & DISTRESS or not names & NOT_DISTRESS:
         raise TooFewFacesError(
             f"the {len(held_out)} faces held out for calibration show {sorted(names)}: distress "
-            "needs faces with it and without it; give the whole training split"
+            "needs faces with it and without it; give the whole training split of FER+, or more "
+            "people of your own"
         )
 
 

@@ -88,7 +88,7 @@ def read_comments(folder: Path, split: Split) -> Comments:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as exc:
         raise NoCommentsError(
-            f"{folder}: {exc.strerror}: {exc.filename}; point --data at the folder that holds "
+            f"{folder}: {exc.strerror}: {exc.filename}; name the folder that holds "
             "ekman_train.tsv, ekman_dev.tsv, ekman_test.tsv and ekman_labels.txt"
         ) from exc
     texts: list[str] = []

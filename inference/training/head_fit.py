@@ -6,20 +6,17 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from inference.calibration.temperature import apply_temperature, fit_temperature
 from inference.errors import AffectstreamError
 from inference.experts.linear_head import LinearHead
+from inference.training.linear_fit import fit_linear
 
 INVERSE_PENALTIES: Final = (0.0003, 0.001, 0.003, 0.01)
 """C of the logistic regression. Encoders differ in size and material in length, so the best of
 these is looked for; between neighbours little changes."""
 FEWEST_FOLDS: Final = 2
 """That show a label: one to learn from and one to be tested on."""
-_MAX_ITERATIONS: Final = 2_000
 
 Names = NDArray[np.str_]
 Vectors = NDArray[np.float32]
@@ -49,7 +46,7 @@ def fit_head(vectors: Vectors, labels: Names, folds: Names, names: Sequence[str]
     columns = np.array([list(names).index(label) for label in labels])
     tried = [_try(vectors, labels, folds, names, columns, penalty) for penalty in INVERSE_PENALTIES]
     _, penalty, temperature = min(tried)
-    return replace(_fit(vectors, labels, names, penalty), temperature=temperature)
+    return replace(fit_linear(vectors, labels, names, penalty), temperature=temperature)
 
 
 def _try(
@@ -64,32 +61,12 @@ def _try(
     log_probs = np.empty((len(labels), len(names)))
     for fold in np.unique(folds):
         held_out = folds == fold
-        head = _fit(vectors[~held_out], labels[~held_out], names, penalty)
+        head = fit_linear(vectors[~held_out], labels[~held_out], names, penalty)
         log_probs[held_out] = head.log_probs(vectors[held_out])
     temperature = fit_temperature(log_probs, columns)
     truth = apply_temperature(log_probs, temperature)[np.arange(len(columns)), columns]
     loss = -np.mean([truth[columns == column].mean() for column in range(len(names))])
     return float(loss), penalty, temperature
-
-
-def _fit(vectors: Vectors, labels: Names, names: Sequence[str], penalty: float) -> LinearHead:
-    """Standard scaling, logistic regression, classes balanced; every name occurs."""
-    scaler = StandardScaler().fit(vectors.astype(np.float64))
-    model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=_MAX_ITERATIONS)
-    with threadpool_limits(1, "blas"):  # on a busy machine threads wait for each other
-        model.fit(scaler.transform(vectors.astype(np.float64)), labels)
-    coefficients, intercepts = model.coef_, model.intercept_
-    if len(names) == 2:  # noqa: PLR2004 - scikit-learn keeps one row where two labels mirror it
-        coefficients = np.concatenate((-coefficients, coefficients)) / 2
-        intercepts = np.concatenate((-intercepts, intercepts)) / 2
-    order = [list(model.classes_).index(name) for name in names]
-    return LinearHead(
-        labels=tuple(names),
-        mean=scaler.mean_,
-        scale=scaler.scale_,
-        coefficients=coefficients[order],
-        intercepts=intercepts[order],
-    )
 
 
 def _check(labels: Names, folds: Names, names: Sequence[str]) -> None:

@@ -15,9 +15,10 @@ from inference.training.calibration import Labelled
 from inference.training.degrade import Samples, random_noise
 from inference.training.own_speech import OwnRecording
 from inference.training.speaker_folds import label_folds
+from inference.training.speech import check_voices
 from inference.training.speech_corpus import Copy, EmbeddedClips, degraded_copies, prepare_clip
 from inference.training.speech_folds import fit_distress_folds, fit_folds
-from inference.training.utterance import chance, digest_of
+from inference.training.utterance import Utterance, chance, digest_of
 from inference.window import SECOND_NS, SPEECH_RATE_HZ, AudioSpan, TextSpan, WindowInput
 
 WINDOW_NS: Final = 3 * SECOND_NS
@@ -30,6 +31,17 @@ DRAW: Final = 1_000
 CLEAN_CONFIDENCE: Final = 0.95
 OWN_FOLDS: Final = 5
 """Where there are recordings of one's own, however many speakers they have."""
+
+
+def check_clips(clips: Iterable[Utterance], expert: SpeechExpert) -> None:
+    """Refuse what the expert's heads cannot be fitted on again, before anything is heard.
+
+    Raises:
+        TooFewVoicesError: fewer than two speakers show a label of the heads.
+    """
+    shown = [(clip.emotion.value, clip.speaker) for clip in clips]
+    labels, speakers = np.array(shown, dtype=np.str_).reshape(-1, 2).T
+    check_voices(labels, speakers, expert.head.config.labels)
 
 
 def speech_evidence(

@@ -45,6 +45,13 @@ class Item:
     language: str
     groups: Mapping[str, str]
 
+    @property
+    def file(self) -> Path:
+        """`path` of an item that has one. Raises ManifestError where it is words."""
+        if self.path is None:
+            raise ManifestError(f"line {self.line} names no file")
+        return self.path
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:

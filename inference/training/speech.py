@@ -9,9 +9,6 @@ from typing import Final, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from inference.calibration.patterns import SHARED, fit_pattern_temperatures
 from inference.errors import AffectstreamError
@@ -23,6 +20,7 @@ from inference.experts.speech_head import LineTemperatures, SpeechConfig, Speech
 from inference.experts.voice_encoder import INT8
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion
 from inference.training.emodb import HELD_OUT_SPEAKERS, Clip
+from inference.training.linear_fit import fit_linear
 from inference.training.speaker_folds import MOST_FOLDS, label_folds
 from inference.training.speech_corpus import Copy, EmbeddedClips
 
@@ -33,7 +31,6 @@ speakers moves by less than a point; the stronger penalty claims less about othe
 DISTRESS_INVERSE_PENALTY: Final = 0.001
 """C of the head behind distress: the strongest penalty within a standard error, over speakers,
 of the best AUC on EmoDB."""
-MAX_ITERATIONS: Final = 2_000
 MINIMUM_VOICES: Final = 2
 MINIMUM_LABELS: Final = 2
 LEAST_EFFORTS: Final = 2
@@ -126,44 +123,12 @@ class Rows:
         )
 
 
-def fit_linear(
-    embeddings: NDArray[np.float32],
-    labels: NDArray[np.str_],
-    names: Sequence[str],
-    inverse_penalty: float = INVERSE_PENALTY,
-) -> LinearHead:
-    """Fit an uncalibrated head: standard scaling, logistic regression, classes balanced.
-
-    Args:
-        embeddings: (rows, 768).
-        labels: (rows,), each one of `names`, all of which occur.
-        names: order of the columns of what the head gives.
-        inverse_penalty: C of the logistic regression.
-    """
-    scaler = StandardScaler().fit(embeddings.astype(np.float64))
-    model = LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=MAX_ITERATIONS)
-    with threadpool_limits(1, "blas"):  # on a busy machine threads wait for each other
-        model.fit(scaler.transform(embeddings.astype(np.float64)), labels)
-    coefficients, intercepts = model.coef_, model.intercept_
-    if len(names) == 2:  # noqa: PLR2004 - scikit-learn keeps one row where two labels mirror it
-        coefficients = np.concatenate((-coefficients, coefficients)) / 2
-        intercepts = np.concatenate((-intercepts, intercepts)) / 2
-    order = [list(model.classes_).index(name) for name in names]
-    return LinearHead(
-        labels=tuple(names),
-        mean=scaler.mean_,
-        scale=scaler.scale_,
-        coefficients=coefficients[order],
-        intercepts=intercepts[order],
-    )
-
-
 def fit_emotion(rows: Rows, names: Sequence[str], folds: int = MOST_FOLDS) -> LinearHead:
     """Fit a head over `names` on all rows; see `fit_temperatures`."""
-    _check_voices(rows, names)
+    check_voices(rows.labels, rows.speakers, names)
 
     def fit(kept: NDArray[np.bool_]) -> LinearHead:
-        return fit_linear(rows.embeddings[kept], rows.labels[kept], names)
+        return fit_linear(rows.embeddings[kept], rows.labels[kept], names, INVERSE_PENALTY)
 
     return fit_temperatures(fit, rows, rows.labels, names, folds)
 
@@ -179,7 +144,7 @@ def fit_distress(rows: Rows, names: Sequence[str], folds: int = MOST_FOLDS) -> D
     Raises:
         TooFewVoicesError: a label has fewer than two speakers, or a side no label.
     """
-    _check_voices(rows, names)
+    check_voices(rows.labels, rows.speakers, names)
     distressed = set(names) & DISTRESS
     if not distressed or distressed == set(names):
         raise TooFewVoicesError(
@@ -241,14 +206,17 @@ def fit_temperatures(
     return head.calibrated(fitted.pop(SHARED), {Line(line): own for line, own in fitted.items()})
 
 
-def _check_voices(rows: Rows, names: Sequence[str]) -> None:
-    """Raise TooFewVoicesError where a label of `names` has fewer than two speakers."""
+def check_voices(
+    labels: NDArray[np.str_], speakers: NDArray[np.str_], names: Sequence[str]
+) -> None:
+    """Raise TooFewVoicesError where a label of `names` has fewer than two speakers, (rows,)."""
     for name in names:
-        voices = len(set(rows.speakers[rows.labels == name].tolist()))
+        voices = len(set(speakers[labels == name].tolist()))
         if voices < MINIMUM_VOICES:
             raise TooFewVoicesError(
-                f"{name}: {voices} speakers; every label needs {MINIMUM_VOICES}, one to learn "
-                "from and one to be tested on: give the whole corpus"
+                f"{name}: {voices} speaker{'' if voices == 1 else 's'}; every label of the heads "
+                f"needs {MINIMUM_VOICES}, one to learn from and one to be tested on: add such "
+                "recordings, or the whole corpus"
             )
 
 

@@ -53,7 +53,9 @@ def gather(
         ManifestError: a manifest cannot be used.
     """
     if data is None and not own:
-        raise NoMaterialError("nothing to train on: name --data, --add or both")
+        raise NoMaterialError(
+            "no recordings: name the folder of a corpus, manifests of your own, or both"
+        )
     if data is None and recipe == "research":
         raise NoMaterialError("the research recipe is EmoDB and RAVDESS: name --data")
     added = [read_own(manifest, labels or {}, split) for manifest in own]

@@ -7,6 +7,7 @@ Each command lives in a module of its own and is imported when it is called, so 
 import os
 import select
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import cyclopts
@@ -15,8 +16,10 @@ from rich.console import Console
 
 from inference.errors import AffectstreamError
 
+HELP: Final = ("--help", "-h")
 app: Final = cyclopts.App(
     name="affectstream",
+    help_flags=HELP,
     help="Watch conversations while they happen: scores that say what they rest on.",
     version_flags=["--version"],
     result_action="return_value",
@@ -27,8 +30,13 @@ db: Final = cyclopts.App(name="db", help="Prepare the database.")
 train: Final = cyclopts.App(name="train", help="Make weights.")
 evaluate: Final = cyclopts.App(name="evaluate", help="Judge weights; every published figure.")
 third_party: Final = cyclopts.App(name="models", help="Optional third-party weights.")
-for group in (topics, db, cache, train, evaluate, third_party):
+GROUPS: Final = (topics, db, cache, train, evaluate, third_party)
+for group in GROUPS:
     app.command(group)
+LISTS: Final[dict[tuple[str, ...], cyclopts.App]] = {(): app} | {
+    (name,): group for group in GROUPS for name in group.name
+}
+"""Words of a command line that only ask for a list of commands."""
 
 COMMANDS: Final = (
     # (app, path of the function, name): one line a command
@@ -67,6 +75,7 @@ COMMANDS: Final = (
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)
 
+UNKNOWN: Final = "there is none of this name; `affectstream config` shows all"
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
 INTERRUPTED: Final = 130
@@ -75,6 +84,7 @@ INTERRUPTED: Final = 130
 def main() -> None:
     """Run the command line; exit 2 on bad usage, 1 on failure."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    _import_listed(sys.argv[1:])
     try:
         result = app(exit_on_error=False, print_error=False)
         sys.stdout.flush()
@@ -84,7 +94,8 @@ def main() -> None:
     except pydantic.ValidationError as exc:
         for problem in exc.errors():
             where = ".".join(str(part) for part in problem["loc"])
-            errors.print(f"affectstream: setting {where}: {problem['msg']}", markup=False)
+            said = UNKNOWN if problem["type"] == "extra_forbidden" else problem["msg"]
+            errors.print(f"affectstream: setting {where}: {said}", markup=False)
         sys.exit(USAGE_ERROR)
     except AffectstreamError as exc:
         errors.print(f"affectstream: {exc}", markup=False)
@@ -96,6 +107,13 @@ def main() -> None:
             raise
         sys.exit(FAILURE)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _import_listed(arguments: Sequence[str]) -> None:
+    """Import the commands that a list is about to name: what a command does, it says itself."""
+    listed = LISTS.get(tuple(word for word in arguments if word not in HELP))
+    if listed is not None:
+        listed.resolved_commands()
 
 
 def _reader_gone() -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -16,7 +15,7 @@ from inference.evidence import Expert
 from inference.fusion.artefact import Fusers
 from inference.labels import AbsenceReason, Modality
 from inference.training.audio_file import UnreadableAudioError, read_audio
-from inference.training.manifest import Content, Item, ManifestError
+from inference.training.manifest import Content, Item
 from inference.window import CameraFrame
 from streams.cli._manifest import ManifestOptions
 from streams.cli._reports import show_report
@@ -58,7 +57,7 @@ def show(report: EvaluationReport, options: ManifestOptions, *, json: bool) -> N
 
 def _sound(item: Item) -> Windows:
     try:
-        return sound_windows(read_audio(_file(item)))
+        return sound_windows(read_audio(item.file))
     except UnreadableAudioError:
         return AbsenceReason.UNDECODABLE
 
@@ -70,19 +69,13 @@ def _words(item: Item) -> Windows:
 def _pictures(item: Item) -> Windows:
     """Of the first video track; a still picture is a track of one frame."""
     try:
-        media = MediaFile.open(_file(item), _ignore)
+        media = MediaFile.open(item.file, _ignore)
         if not media.pictures:
             return AbsenceReason.NO_CAMERA
         frames = media.frames(media.pictures[0], PICTURES_A_SECOND, _ignore)
         return picture_windows([CameraFrame(one.at_ns, one.jpeg) for one in frames])
     except MediaError:
         return AbsenceReason.UNDECODABLE
-
-
-def _file(item: Item) -> Path:
-    if item.path is None:
-        raise ManifestError(f"line {item.line} names no file")
-    return item.path
 
 
 def _ignore(_: str) -> None:

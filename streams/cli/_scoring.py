@@ -36,12 +36,17 @@ def open_scorer(settings: Settings) -> Scorer:
         load_experts(expert_choice(settings)),
         keep_quotes=settings.keep_transcripts,
         config=settings.scoring_digest,
-        fusers=Fusers.load(
-            settings.fusion,
-            settings.tenant_fusion,
-            DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
-            Path(settings.calibration) if settings.calibration else None,
-        ),
+        fusers=open_fusers(settings),
+    )
+
+
+def open_fusers(settings: Settings) -> Fusers:
+    """The calibration of fusion that the settings ask for. Raises FusionWeightsError."""
+    return Fusers.load(
+        settings.fusion,
+        settings.tenant_fusion,
+        DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
+        Path(settings.calibration) if settings.calibration else None,
     )
 
 

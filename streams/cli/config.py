@@ -20,7 +20,10 @@ def config(*, json: bool = False) -> None:
     if json:
         console.print_json(msgspec.json.encode(values).decode())
         return
-    table = Table("setting", "value", "variable")
+    table = Table(box=None, pad_edge=False)  # narrow enough for a terminal of 80 columns
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("variable", no_wrap=True)
     for name, value in values.items():
         table.add_row(name, str(value), f"{PREFIX}{name.upper()}")
     console.print(table)

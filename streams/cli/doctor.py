@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -135,17 +136,24 @@ async def _cache(settings: Settings) -> str:
 
 
 async def _models(settings: Settings) -> str:
+    from inference.fusion.artefact import FusionArtefact
     from inference.panel import load_experts
-    from streams.cli._scoring import expert_choice
+    from streams.cli._scoring import expert_choice, open_fusers
 
     choice = expert_choice(settings)
+    own = settings.calibration
+    fusion = FusionArtefact.load(Path(own) if own else None)
     experts = await asyncio.to_thread(load_experts, choice)
     lines = [f"profile {choice.profile}"]
     for expert in experts:
         chosen = choice.named(expert.modality)
         lines.append(f"{expert.modality} {expert.version}" + (f" ({chosen})" if chosen else ""))
-    others = [one.modality for one in experts if not choice.takes_shipped(one.modality)]
-    if others:
+    others = [one.modality for one in experts if not choice.is_what_fusion_knows(one.modality)]
+    lines.append(f"fusion {open_fusers(settings).of(settings.tenant).version}")
+    if own:
+        known = ", ".join(f"{modality} {name}" for modality, name in fusion.experts.items())
+        lines.append(f"calibrated ({own}) with {known}")
+    elif others:
         lines.append(
             f"fusion was calibrated with other experts of {', '.join(others)}: the coverage that "
             "scores state is no promise"

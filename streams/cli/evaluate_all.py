@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 FAILURE: Final = 1
 
 
+class NoMaterialError(AffectstreamError):
+    """The folder holds nothing that could be judged."""
+
+
 def all_(
     *,
     data: Path,
@@ -29,7 +33,7 @@ def all_(
 ) -> int:
     """Run every evaluation for which a folder has the material; about 15 minutes on one core.
 
-    Exits with 1 if one failed, or if one that `--only` names had no material.
+    Exits with 1 if one failed, if one that `--only` names had no material, or if none had any.
 
     Example: `affectstream evaluate all --data corpora --out reports`
 
@@ -41,9 +45,9 @@ def all_(
         models_dir: where the optional weights lie; default is the setting `models_dir`.
         threads: of each model.
     """
+    from streams.cli._cards import commit, keep, render_cards, showing
     from streams.cli._evaluations import EVALUATIONS
     from streams.cli._names import chosen
-    from streams.cli.evaluate_cards import commit, keep, render_cards, showing
     from streams.settings import load
 
     evaluations = chosen(only, {evaluation.name: evaluation for evaluation in EVALUATIONS})
@@ -69,6 +73,11 @@ def all_(
             _write(evaluation.name, report, out)
         if cards:
             keep(evaluation, report, made_from)
+    if not (reports or failed):
+        raise NoMaterialError(
+            f"{data}: no material for any evaluation; point --data at a folder that holds speech, "
+            "text/goemotions, face, fusion or fusion/ravdess"
+        )
     if cards:
         failed |= not render_cards(notes, showing(reports))
     Console().print(_summary({one.name: one for one in evaluations}, reports))

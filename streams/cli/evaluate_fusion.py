@@ -1,11 +1,11 @@
 """`affectstream evaluate fusion-…`: the rule of fusion on other people's predictions."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from inference.evaluation.report import EvaluationReport
-from inference.fusion.artefact import FusionArtefact
-from inference.fusion.fuser import Weighting
+if TYPE_CHECKING:
+    from inference.evaluation.report import EvaluationReport
+    from inference.fusion.fuser import Weighting
 
 TargetName = Literal["av", "acted"]
 FusionName = Literal["late", "adaptive"]
@@ -59,19 +59,21 @@ def fusion_ravdess(
     show_report(judge_ravdess(data, fusion), markdown, json=json)
 
 
-def judge_crema(data: Path, target: TargetName, fusion: FusionName) -> EvaluationReport:
+def judge_crema(data: Path, target: TargetName, fusion: FusionName) -> "EvaluationReport":
     """Read the votes and judge."""
     from inference.evaluation.fusion_crema import Target, evaluate_fusion_crema, read_votes
 
     return evaluate_fusion_crema(read_votes(data), Target(target), _weighting(fusion))
 
 
-def judge_ravdess(data: Path, fusion: FusionName) -> EvaluationReport:
+def judge_ravdess(data: Path, fusion: FusionName) -> "EvaluationReport":
     """Read the predictions and judge."""
     from inference.evaluation.fusion_ravdess import evaluate_fusion_ravdess, read_posteriors
 
     return evaluate_fusion_ravdess(read_posteriors(data), _weighting(fusion))
 
 
-def _weighting(fusion: FusionName) -> Weighting:
+def _weighting(fusion: FusionName) -> "Weighting":
+    from inference.fusion.artefact import FusionArtefact
+
     return FusionArtefact.load().fuser(fusion).weigh

@@ -58,11 +58,13 @@ def list_(*, models_dir: Path | None = None, json: bool = False) -> None:
     if json:
         console.print_json(msgspec.json.encode(states).decode())
         return
-    table = Table("weights", "state", "what for", "licence", "from")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("weights", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("what for, licence, from")
     for bundle in BUNDLES:
-        table.add_row(
-            bundle.name, states[bundle.name], bundle.purpose, bundle.licence, bundle.requirement
-        )
+        about = f"{bundle.purpose}\n{bundle.licence}\n{bundle.requirement}"
+        table.add_row(bundle.name, states[bundle.name], about)
     console.print(table)
 
 

@@ -29,6 +29,8 @@ def pull(*models: str, models_dir: Path | None = None) -> None:
     settings = load()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     named = (settings.speech_model, settings.text_model, settings.face_model)
+    if not models and not any(map(hub_model, named)):
+        console.print("nothing to pull: the settings name no model of the hub")
     for spec in models or dict.fromkeys(named):
         model = hub_model(spec)
         if model is None:

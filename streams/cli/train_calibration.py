@@ -51,7 +51,7 @@ def calibration(
     from inference.training.calibration import train_calibration
     from inference.training.calibration_lines import gather_lines
     from inference.training.heard_cache import HeardCache
-    from inference.training.held_out_evidence import speech_evidence, text_evidence
+    from inference.training.held_out_evidence import check_clips, speech_evidence, text_evidence
     from inference.training.manifest import parse_labels
     from inference.training.speech_corpus import embed_clips, usual_draws
     from inference.training.speech_material import gather
@@ -63,6 +63,7 @@ def calibration(
     words = gather_lines(text, add_text, labels=meanings, split=split)
     out = out or WEIGHTS
     listener = SpeechExpert.load(threads, speech_weights)
+    check_clips(voices.clips, listener)
     reader = TextExpert.load(text_weights)
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as bar:
         reading = bar.add_task("reading", total=1)

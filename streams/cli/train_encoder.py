@@ -27,7 +27,7 @@ def encoder(
 
     Args:
         modality: what it reads.
-        encoder: a folder, or `owner/name@revision` that was fetched.
+        encoder: a folder, or `owner/name@revision` that was pulled.
         manifest: a CSV file with the columns `path` (relative to the file) or `text`, and
             `label`; `speaker` too, which voices need.
         out: folder for the head.

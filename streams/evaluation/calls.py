@@ -4,7 +4,6 @@ import json
 import wave
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from inference.evaluation.built_calls import VOICES, BuiltCall
 from inference.evaluation.calls import Condition, HeardCall
+from inference.experts.line import Line
 from inference.labels import Modality
 from inference.score import WindowScore
 from inference.window import SECOND_NS, SPEECH_RATE_HZ
@@ -27,13 +27,6 @@ from streams.windows.aligner import Aligner
 START_NS: Final = 1_000_000 * SECOND_NS
 """On a whole second, so that windows are cut at the same places every time."""
 LANGUAGE: Final = "en"
-
-
-class Line(StrEnum):
-    """What a call is carried over."""
-
-    WIDEBAND = "wideband"
-    TELEPHONE = "telephone"
 
 
 CONDITIONS: Final = (

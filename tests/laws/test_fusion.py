@@ -196,6 +196,15 @@ def test_a_quality_that_is_unknown_counts_as_the_usual_one_which_has_the_late_we
     assert ADAPTIVE(worse) < ADAPTIVE(usual)
 
 
+def test_worse_quality_also_lowers_the_weight_of_an_expert_with_a_low_limit() -> None:
+    usual, worse = (
+        replace(silent(Modality.TEXT), quality=Quality(confidence=confidence), weight_limit=0.1)
+        for confidence in (0.7, 0.6)
+    )
+    assert ADAPTIVE(usual) == LATE(usual) == 0.1
+    assert ADAPTIVE(worse) < ADAPTIVE(usual)
+
+
 @pytest.mark.parametrize("slopes", [{"level": -0.1}, {"freshness": 1.0}, {"loudness": 1.0}])
 def test_slopes_that_would_reward_bad_input_are_refused(slopes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="at least 0 and one of"):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,8 +73,8 @@ class CountingModel:
         self.read_texts.append(text)
         return self.model.read(text)
 
-    def reasons(self, text: str, label: object) -> np.ndarray:
-        return self.model.reasons(text, label)  # type: ignore[arg-type]
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
 
 
 def _said(lines: Sequence[int], end_s: int = 3) -> WindowInput:

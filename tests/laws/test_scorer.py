@@ -161,6 +161,29 @@ def test_an_expert_that_fails_on_a_window_fails_there_and_nowhere_else() -> None
     assert failures == [Modality.SPEECH]
 
 
+@dataclass
+class Nonsense(StrawExpert):
+    """Gives no numbers where a real one would raise."""
+
+    def _one(self, window: WindowInput) -> Evidence | Absent:
+        answer = super()._one(replace(window, start_ns=0))
+        assert isinstance(answer, Evidence)
+        match window.start_ns // SECOND_NS:
+            case 1:
+                return replace(answer, log_probs=np.full(len(EMOTIONS), np.nan))
+            case 2:
+                return replace(answer, distress_log_odds=math.inf)
+        return answer
+
+
+def test_an_expert_that_gives_no_numbers_fails_in_that_window_alone() -> None:
+    scorer = Scorer([Nonsense(Modality.SPEECH), StrawExpert(Modality.TEXT)])
+    scores = scored(scorer, *(window(second) for second in range(4))).scores
+    reasons = [score.modalities[Modality.SPEECH].reason for score in scores]
+    assert reasons == [None, AbsenceReason.FAILED, AbsenceReason.FAILED, None]
+    assert all(score.modalities[Modality.TEXT].present for score in scores)
+
+
 def test_smoothed_distress_has_a_half_life_in_event_time() -> None:
     start = ParticipantState(smoothed_distress=1.0, smoothed_at_ns=4 * SECOND_NS)
     four_seconds_on = window(5)
@@ -190,6 +213,19 @@ def test_words_are_quoted_only_where_the_settings_keep_them(*, keep: bool, cue: 
     scorer = Scorer([StrawExpert(Modality.TEXT)], keep_quotes=keep)
     (score,) = scored(scorer, window(1)).scores
     assert [item.cue for item in score.evidence] == [cue, "loud"]
+
+
+def test_two_phrases_of_one_kind_are_one_cue_where_words_are_not_quoted() -> None:
+    @dataclass
+    class Reader(StrawExpert):
+        def _one(self, window: WindowInput) -> Evidence | Absent:
+            found = super()._one(window)
+            assert isinstance(found, Evidence)
+            phrase = Cue(modality=self.modality, cue="others", quotes=True, kind="complaint phrase")
+            return replace(found, cues=(*found.cues, phrase))
+
+    (score,) = scored(Scorer([Reader(Modality.TEXT)]), window(1)).scores
+    assert [item.cue for item in score.evidence] == ["complaint phrase", "loud"]
 
 
 def test_versions_name_every_expert_and_the_settings() -> None:

@@ -29,6 +29,7 @@ from inference.evaluation.calls import (
 )
 from inference.evaluation.report import from_json, to_json
 from inference.evidence import Absent, Evidence, Quality
+from inference.experts.line import Line
 from inference.experts.speech import window_samples
 from inference.labels import DISTRESS, EMOTIONS, AbsenceReason, Emotion, Modality, Role
 from inference.score import Distress, WindowScore
@@ -38,7 +39,7 @@ from inference.training.goemotions import Comments
 from inference.window import SECOND_NS, SPEECH_RATE_HZ, WindowInput
 from storage.values import LIVE_RUN
 from streams.cli._scoring import gate_maker, open_aligner
-from streams.evaluation.calls import CONDITIONS, Line, Service, hear_calls
+from streams.evaluation.calls import CONDITIONS, Service, hear_calls
 from streams.settings import Settings
 from tests.scores import absent_score
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from inference.calibration.temperature import CalibrationError, fit_temperature
+from inference.experts.huggingface.opening import open_expert
 from inference.experts.huggingface.sidecar import Sidecar
-from inference.experts.huggingface.source import CheckpointError
+from inference.experts.huggingface.source import CheckpointError, Source
 from inference.labels import Modality
 from inference.panel import Choice, load_experts
 from inference.training.checkpoint_temperature import FEWEST, read_items
@@ -84,12 +85,10 @@ def test_a_handful_of_items_is_too_little(tmp_path: Path) -> None:
 def test_voices_and_faces_are_read_too(tmp_path: Path) -> None:
     voice = checkpoints.voice_checkpoint(tmp_path / "voice", ["ang", "neu"])
     face = checkpoints.face_checkpoint(tmp_path / "face", ["angry", "neutral"])
-    choice = Choice(
-        profile="default",
-        models_dir=tmp_path,
-        models={Modality.SPEECH: str(voice), Modality.FACE: str(face)},
+    ears, eyes = (
+        open_expert(modality, Source(str(one), one.name, one), "default", tmp_path, 1)
+        for modality, one in ((Modality.SPEECH, voice), (Modality.FACE, face))
     )
-    ears, _, eyes = load_experts(choice)
     noise = np.random.default_rng(5).integers(0, 256, (80, 80, 3), dtype=np.uint8)
     (tmp_path / "nobody.jpg").write_bytes(cv2.imencode(".jpg", noise)[1].tobytes())
     (tmp_path / "broken.jpg").write_bytes(b"no picture")

@@ -17,6 +17,7 @@ from inference.experts.huggingface.face import CROP, CheckpointFaceExpert, crop
 from inference.experts.huggingface.labels import SYNONYMS, map_labels
 from inference.experts.huggingface.licence import LicenceError
 from inference.experts.huggingface.opening import open_expert
+from inference.experts.huggingface.opinion import Opinion
 from inference.experts.huggingface.sidecar import Sidecar
 from inference.experts.huggingface.source import CheckpointError, Source, hub_model, locate
 from inference.experts.jpeg import Picture
@@ -445,6 +446,46 @@ def test_a_face_is_read_and_its_pictures_are_averaged(tmp_path: Path) -> None:
     assert not np.allclose(single[0], single[1], atol=1e-4)
     mean = np.mean(single, axis=0)
     assert together == pytest.approx(mean - np.logaddexp.reduce(mean))
+
+
+class Counting:
+    """A reader, and how often it read."""
+
+    def __init__(self, reader: Any) -> None:
+        self.reads = 0
+        self._reader = reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def read(self, item: Any) -> Opinion:
+        self.reads += 1
+        opinion: Opinion = self._reader.read(item)
+        return opinion
+
+
+def test_pictures_that_later_windows_show_again_are_read_once(tmp_path: Path) -> None:
+    expert = opened(Modality.FACE, checkpoints.face_checkpoint(tmp_path / "f", ["happy", "angry"]))
+    first = window(frames=pictures(2))
+    reader = Counting(expert.reader)
+    expert = replace(expert, sights=Sights(OneFace()), reader=reader)
+    answer = evidence(expert, first)
+    again = evidence(expert, replace(first, start_ns=SECOND_NS // 2, end_ns=4 * SECOND_NS))
+    assert reader.reads == 2
+    assert np.array_equal(answer.log_probs, again.log_probs)
+
+
+def test_words_that_later_windows_hold_unchanged_are_read_once(tmp_path: Path) -> None:
+    folder = checkpoints.words_checkpoint(tmp_path / "w", ["happy", "angry"])
+    expert = opened(Modality.TEXT, folder)
+    reader = Counting(expert.reader)
+    expert = replace(expert, reader=reader)
+    answer = evidence(expert, said(SAID))
+    again = evidence(expert, replace(said(SAID), start_ns=SECOND_NS, end_ns=4 * SECOND_NS))
+    assert reader.reads == 1
+    assert np.array_equal(answer.log_probs, again.log_probs)
+    evidence(expert, said(f"{SAID} again"))
+    assert reader.reads == 2
 
 
 def test_faces_have_their_reasons_of_absence(tmp_path: Path) -> None:

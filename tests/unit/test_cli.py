@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.cli import COMMANDS
+from inference.third_party import BUNDLES
+from streams.cli import COMMANDS, GROUPS
+from streams.settings import PREFIX, Settings
 
 TREE = Path(__file__).parents[2]
 
@@ -40,9 +42,13 @@ def test_every_command_has_help_with_an_example_that_names_it(
     assert f"affectstream {' '.join(command)}" in done.stdout.split("Example:")[1]
 
 
-def test_help_lists_every_command(tmp_path: Path) -> None:
-    listed = run("--help", cwd=tmp_path).stdout
-    assert all(name_of(parent, name)[0] in listed for parent, _, name in COMMANDS)
+@pytest.mark.parametrize("group", [[], *([one.name[0]] for one in GROUPS)], ids=" ".join)
+def test_a_list_says_of_every_command_what_it_does(group: list[str], tmp_path: Path) -> None:
+    listed = run(*group, "--help", cwd=tmp_path, COLUMNS="200").stdout
+    names = [name_of(parent, name) for parent, _, name in COMMANDS]
+    for name in {words[len(group)] for words in names if words[: len(group)] == group}:
+        [line] = [line for line in listed.splitlines() if line.split()[1:2] == [name]]
+        assert line.strip("\N{BOX DRAWINGS LIGHT VERTICAL} ").removeprefix(name).strip()
 
 
 @pytest.mark.parametrize(
@@ -112,6 +118,21 @@ def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(
             check=False,
         )
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_tables_keep_every_name_whole_in_a_narrow_terminal(tmp_path: Path) -> None:
+    told = run("config", cwd=tmp_path, COLUMNS="80", AFFECTSTREAM_KAFKA=",".join(["k:9"] * 20))
+    for name in Settings.model_fields:
+        assert f"{PREFIX}{name.upper()}" in told.stdout.split()
+    listed = run("models", "list", cwd=tmp_path, COLUMNS="80").stdout
+    assert all(bundle.name in listed and bundle.requirement in listed for bundle in BUNDLES)
+
+
+def test_a_setting_that_there_is_none_of_is_named(tmp_path: Path) -> None:
+    (tmp_path / "affectstream.toml").write_text('speech_modl = "x"')
+    done = run("config", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "setting speech_modl: there is none of this name" in done.stderr
 
 
 def test_config_hides_secrets(tmp_path: Path) -> None:

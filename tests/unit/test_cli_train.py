@@ -84,8 +84,26 @@ def test_own_recordings_alone_make_heads_and_then_a_calibration(
 
 
 def test_what_cannot_be_trained_is_refused(calls: Path, tmp_path: Path) -> None:
-    with pytest.raises(NoMaterialError, match="name --data, --add or both"):
+    with pytest.raises(NoMaterialError, match="name the folder of a corpus"):
         speech(only_added=True, data=RECORDINGS, out=tmp_path / "heads")
     calls.write_text("\n".join(calls.read_text().splitlines()[:3]))
     with pytest.raises(TooFewVoicesError, match="two speakers each show no label"):
         speech(add=[calls], labels="furious=anger", only_added=True, out=tmp_path / "heads")
+
+
+def test_recordings_without_a_label_of_the_heads_are_refused_before_they_are_heard(
+    calls: Path, tmp_path: Path
+) -> None:
+    lines = tmp_path / "lines.csv"
+    lines.write_text("text,label,split\nit is on the table,neutral,train\n")
+    kept = tmp_path / "heard"
+    with pytest.raises(TooFewVoicesError, match="disgust: 0 speakers; every label of the heads"):
+        calibration(
+            add_speech=[calls],
+            add_text=[lines],
+            labels="furious=anger",
+            split="train",
+            out=tmp_path / "fusion",
+            cache=kept,
+        )
+    assert not kept.exists()

@@ -154,3 +154,17 @@ def test_a_window_is_told_in_words() -> None:
     }
     nothing = absent(score, AbsenceReason.SILENCE)
     assert words.window_facts(nothing) == [("reads as", "nothing to read")]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (2.44, "+2.4 sd from own usual, towards arousal"),
+        (-1.2, "-1.2 sd from own usual, away from arousal"),
+        (0.3, "+0.3 sd from own usual, as usual"),
+    ],
+)
+def test_a_window_tells_how_far_the_voice_is_from_its_own_usual(change: float, told: str) -> None:
+    facts = dict(words.window_facts(replace(distressed(0, 0.74), change=change)))
+    assert facts["own voice"] == told
+    assert "own voice" not in dict(words.window_facts(distressed(0, 0.74)))

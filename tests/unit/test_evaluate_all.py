@@ -10,7 +10,7 @@ from inference.evaluation.fusion_crema import LETTERS
 from inference.evaluation.report import from_json
 from streams.cli._evaluations import EVALUATIONS
 from streams.cli._reports import UnwritableError
-from streams.cli.evaluate_all import all_
+from streams.cli.evaluate_all import NoMaterialError, all_
 from streams.cli.evaluate_calls import calls
 from streams.cli.evaluate_pairs import pairs
 
@@ -55,6 +55,11 @@ def test_what_has_material_runs_and_what_has_none_is_named(
 def test_what_was_asked_for_by_name_must_be_there(corpora: Path, tmp_path: Path) -> None:
     assert all_(data=corpora, only="fusion-crema", models_dir=tmp_path) == 0
     assert all_(data=corpora, only="fusion-crema,text", models_dir=tmp_path) == 1
+
+
+def test_a_folder_without_any_material_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoMaterialError, match=r"nowhere: no material .+ holds speech"):
+        all_(data=tmp_path / "nowhere", models_dir=tmp_path)
 
 
 def test_a_failure_is_one_line_and_the_others_go_on(

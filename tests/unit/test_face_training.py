@@ -17,12 +17,12 @@ from inference.training.face import (
     Plan,
     rare_weights,
     rate,
-    split,
     train_face,
 )
 from inference.training.face_augment import covered, filmed_again
 from inference.training.face_calibration import TooFewFacesError
 from inference.training.face_card import CARD_FILE
+from inference.training.face_material import ferplus
 from inference.training.ferplus import EXPRESSIONS, NoFacesError, VotedTiles, read_tiles
 from streams.cli.train_face import face
 
@@ -70,7 +70,7 @@ def faces(corpus: Path) -> VotedTiles:
 
 @pytest.fixture(scope="module")
 def trained(faces: VotedTiles, tmp_path_factory: pytest.TempPathFactory) -> FaceCnn:
-    return train_face(faces, tmp_path_factory.mktemp("trained"), PLAN)
+    return train_face(ferplus(faces, PLAN.seed), tmp_path_factory.mktemp("trained"), PLAN)
 
 
 def _votes(*rows: tuple[int, ...]) -> VotedTiles:
@@ -122,12 +122,12 @@ def test_held_out_faces_are_no_part_of_what_is_learnt(faces: VotedTiles) -> None
         np.arange(len(faces), dtype=np.uint8)[:, None, None] + np.zeros((1, 48, 48), np.uint8),
         faces.votes,
     )
-    parts = split(numbered, seed=1)
+    parts = ferplus(numbered, seed=1)
     assert len(parts.held_out) == FACES // 10
     assert len(parts.learnt) + len(parts.held_out) == FACES
     both = np.concatenate([parts.learnt.tiles[:, 0, 0], parts.held_out.tiles[:, 0, 0]])
     assert sorted(both) == sorted(numbered.tiles[:, 0, 0])
-    assert not np.array_equal(parts.held_out.tiles, split(numbered, seed=2).held_out.tiles)
+    assert not np.array_equal(parts.held_out.tiles, ferplus(numbered, seed=2).held_out.tiles)
 
 
 def test_the_rarer_a_label_the_more_it_weighs_and_the_mean_weight_is_one() -> None:
@@ -177,8 +177,8 @@ def test_light_and_contrast_of_the_camera_drop_out_and_a_flat_picture_stays_flat
 def test_the_same_seed_makes_the_same_weights(
     faces: VotedTiles, trained: FaceCnn, tmp_path: Path
 ) -> None:
-    assert train_face(faces, tmp_path, PLAN).version == trained.version
-    other = train_face(faces, tmp_path, msgspec.structs.replace(PLAN, seed=4))
+    assert train_face(ferplus(faces, PLAN.seed), tmp_path, PLAN).version == trained.version
+    other = train_face(ferplus(faces, PLAN.seed), tmp_path, msgspec.structs.replace(PLAN, seed=4))
     assert other.version != trained.version
 
 
@@ -192,9 +192,11 @@ def test_an_interrupted_training_ends_with_the_same_weights(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_face(faces, tmp_path, PLAN, stop)
+        train_face(ferplus(faces, PLAN.seed), tmp_path, PLAN, stop)
     assert (tmp_path / CHECKPOINT_FILE).is_file()
-    resumed = train_face(faces, tmp_path, PLAN, lambda done, of: first_of.append(done))
+    resumed = train_face(
+        ferplus(faces, PLAN.seed), tmp_path, PLAN, lambda done, of: first_of.append(done)
+    )
     assert first_of[0] > 1
     assert resumed.version == trained.version
     assert not (tmp_path / CHECKPOINT_FILE).exists()
@@ -206,18 +208,18 @@ def test_the_checkpoint_of_another_plan_is_refused(faces: VotedTiles, tmp_path: 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_face(faces, tmp_path, PLAN, stop)
+        train_face(ferplus(faces, PLAN.seed), tmp_path, PLAN, stop)
     with pytest.raises(CheckpointError, match="--out"):
-        train_face(faces, tmp_path, msgspec.structs.replace(PLAN, seed=9))
+        train_face(ferplus(faces, PLAN.seed), tmp_path, msgspec.structs.replace(PLAN, seed=9))
     (tmp_path / CHECKPOINT_FILE).write_bytes(b"broken")
     with pytest.raises(CheckpointError, match="delete"):
-        train_face(faces, tmp_path, PLAN)
+        train_face(ferplus(faces, PLAN.seed), tmp_path, PLAN)
 
 
 def test_too_few_faces_to_calibrate_on_are_an_error(faces: VotedTiles, tmp_path: Path) -> None:
     joyful = faces.of(faces.majorities == EXPRESSIONS.index("joy"))
     with pytest.raises(TooFewFacesError, match="distress"):
-        train_face(joyful, tmp_path, PLAN)
+        train_face(ferplus(joyful, PLAN.seed), tmp_path, PLAN)
 
 
 def test_the_command_writes_weights_config_and_card(corpus: Path, tmp_path: Path) -> None:

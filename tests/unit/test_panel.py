@@ -12,14 +12,17 @@ from inference.experts.huggingface.licence import LicenceError
 from inference.experts.huggingface.source import CheckpointError
 from inference.experts.speech_head import WEIGHTS as SPEECH
 from inference.experts.text import WEIGHTS as TEXT
+from inference.fusion.artefact import WEIGHTS as FUSION
 from inference.labels import MODALITIES, Modality
 from inference.panel import (
     Choice,
     MissingWeightsError,
+    NoSentenceVectorsError,
     UnknownProfileError,
     load_expert,
     load_experts,
 )
+from inference.third_party import BundleError
 from streams.cli._manifest import ManifestOptions
 from streams.cli._scoring import expert_choice
 from streams.cli.doctor import _ask, _models
@@ -107,6 +110,18 @@ def test_a_folder_of_trained_words_may_be_chosen(default: Choice, tmp_path: Path
     assert versions(replace(default, models={Modality.TEXT: str(folder)})) == versions(default)
 
 
+def test_sentence_vectors_that_a_text_model_cannot_use_are_refused_and_not_left_out(
+    default: Choice, tmp_path: Path
+) -> None:
+    own = shutil.copytree(TEXT, tmp_path / "words")
+    theirs = checkpoints.words_checkpoint(tmp_path / "theirs", ["joy", "anger"])
+    plus = replace(default, text_plus=True)
+    with pytest.raises(BundleError, match="sentence_encoder"):
+        load_expert(replace(plus, models={Modality.TEXT: str(own)}), Modality.TEXT)
+    with pytest.raises(NoSentenceVectorsError, match="theirs: text_plus"):
+        load_expert(replace(plus, models={Modality.TEXT: str(theirs)}), Modality.TEXT)
+
+
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_a_checkpoint_may_stand_in_for_any_expert(
     modality: Modality, default: Choice, tmp_path: Path
@@ -160,8 +175,28 @@ async def test_doctor_says_which_models_are_chosen_and_what_their_scores_do_not_
     assert "no promise" not in await _models(Settings(models_dir=tmp_path))
 
 
+async def test_doctor_looks_at_a_calibration_of_ones_own(tmp_path: Path) -> None:
+    finding = await _ask("models", _models, Settings(calibration=str(tmp_path)))
+    assert not finding.ok
+    assert "no usable calibration of fusion" in finding.detail
+    own = shutil.copytree(FUSION, tmp_path / "fusion")
+    folder = checkpoints.words_checkpoint(tmp_path / "theirs", ["joy", "anger"])
+    settings = Settings(models_dir=tmp_path, text_model=str(folder), calibration=str(own))
+    said = await _models(settings)
+    assert f"calibrated ({own}) with speech speech-emodb-" in said
+    assert "no promise" not in said
+
+
 async def test_doctor_passes_on_why_a_model_does_not_load(tmp_path: Path) -> None:
     folder = checkpoints.words_checkpoint(tmp_path / "theirs", ["joy", "LABEL_7"])
     finding = await _ask("models", _models, Settings(models_dir=tmp_path, text_model=str(folder)))
     assert not finding.ok
     assert "'LABEL_7'" in finding.detail
+
+
+async def test_doctor_says_why_a_calibration_does_not_load(tmp_path: Path) -> None:
+    settings = Settings(models_dir=tmp_path, calibration=str(tmp_path))
+    finding = await _ask("models", _models, settings)
+    assert not finding.ok
+    assert "no usable calibration of fusion" in finding.detail
+    assert "; fusion late-1+" in await _models(Settings(models_dir=tmp_path))

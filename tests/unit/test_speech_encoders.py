@@ -13,9 +13,9 @@ from inference.evidence import Absent, Evidence
 from inference.experts import voice_encoders
 from inference.experts.speech import SpeechExpert
 from inference.experts.speech_head import WEIGHTS, SpeechHead, SpeechWeightsError
-from inference.experts.voice_encoder import INT8, VoiceEncoder
+from inference.experts.voice_encoder import FLOAT, INT8, VoiceEncoder
 from inference.experts.voice_encoder_torch import NoCudaError, TorchVoiceEncoder
-from inference.experts.voice_encoders import FLOAT, open_encoder, shipped_heads
+from inference.experts.voice_encoders import open_encoder, shipped_heads
 from inference.labels import Role
 from inference.training.audio_file import read_audio
 from inference.window import SECOND_NS, AudioSpan, WindowInput

@@ -83,7 +83,7 @@ def test_research_takes_both_corpora_and_says_that_it_may_not_be_sold(corpus: Pa
 
 
 def test_nothing_and_what_excludes_each_other_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoMaterialError, match="name --data, --add or both"):
+    with pytest.raises(NoMaterialError, match="name the folder of a corpus"):
         gather(None)
     with pytest.raises(NoMaterialError, match="research recipe is EmoDB and RAVDESS"):
         gather(None, [tmp_path / "calls.csv"], recipe="research")

@@ -14,16 +14,15 @@ from inference.experts.voice_encoder import EMBEDDING_SIZE, VoiceEncoder
 from inference.labels import EMOTIONS, Emotion
 from inference.training.emodb import HELD_OUT_SPEAKERS, Category, Clip, find_clips
 from inference.training.heard_cache import HeardCache
+from inference.training.linear_fit import MAX_ITERATIONS, fit_linear
 from inference.training.own_speech import OwnRecording
 from inference.training.ravdess_speech import ActedClip
 from inference.training.speech import (
     INVERSE_PENALTY,
-    MAX_ITERATIONS,
     Rows,
     TooFewVoicesError,
     fit_distress,
     fit_emotion,
-    fit_linear,
     labels_of,
     shades_of,
     train_speech,
@@ -135,7 +134,7 @@ def test_the_numbers_kept_of_a_fit_say_what_scikit_learn_says() -> None:
         (corpus.emotions, np.unique(corpus.emotions)),
         (np.where(calm, "a", "b"), ["a", "b"]),
     ):
-        head = fit_linear(corpus.embeddings[Copy.WIDEBAND][0], labels, [*names])
+        head = fit_linear(corpus.embeddings[Copy.WIDEBAND][0], labels, [*names], INVERSE_PENALTY)
         scaler = StandardScaler().fit(rows)
         model = LogisticRegression(
             C=INVERSE_PENALTY, class_weight="balanced", max_iter=MAX_ITERATIONS
@@ -148,8 +147,8 @@ def test_labels_travel_by_name_not_by_the_order_of_the_classes() -> None:
     corpus = _corpus()
     rows = corpus.embeddings[Copy.NOISY][0]
     names = ["joy", "anger", "sadness", "fear", "neutral", "disgust"]
-    shuffled = fit_linear(rows, corpus.emotions, names).log_probs(rows)
-    ordered = fit_linear(rows, corpus.emotions, sorted(names)).log_probs(rows)
+    shuffled = fit_linear(rows, corpus.emotions, names, INVERSE_PENALTY).log_probs(rows)
+    ordered = fit_linear(rows, corpus.emotions, sorted(names), INVERSE_PENALTY).log_probs(rows)
     columns = [names.index(name) for name in sorted(names)]
     assert shuffled[:, columns] == pytest.approx(ordered, abs=1e-12)
 
@@ -205,7 +204,7 @@ def test_a_label_that_one_speaker_alone_shows_cannot_be_calibrated() -> None:
     kept &= np.isin(corpus.emotions, ["anger", "fear", "joy"])
     rows = Rows.of(corpus, corpus.emotions, kept)
     for fit in (fit_emotion, fit_distress):
-        with pytest.raises(TooFewVoicesError, match="fear: 1 speakers"):
+        with pytest.raises(TooFewVoicesError, match="fear: 1 speaker"):
             fit(rows, ("anger", "fear", "joy"))
 
 

@@ -107,6 +107,13 @@ def test_cues_quote_words_that_were_said_and_carry_a_kind(expert: TextExpert) ->
         assert phrase not in cue.kind
 
 
+def test_words_that_all_lie_before_the_window_are_no_reason(expert: TextExpert) -> None:
+    before = TextSpan(START_NS - 5 * SECOND_NS, START_NS - SECOND_NS, WORRIED, "en")
+    evidence = _evidence(expert, _window(before))
+    assert evidence.quality.present_share == 0.0
+    assert evidence.cues == ()
+
+
 def test_a_complaint_without_a_word_of_feeling_is_distress_and_named_by_its_kind(
     expert: TextExpert,
 ) -> None:

@@ -10,15 +10,14 @@ from transformers import AutoModelForImageClassification
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from inference.evidence import Absent, Evidence
-from inference.experts.face import SMALLEST_PX, spread, track_quality
+from inference.experts.face import look, track_quality
 from inference.experts.face_detector import Face, FaceDetector
-from inference.experts.face_track import FaceTrack, follow
 from inference.experts.huggingface.classifier import Classifier
 from inference.experts.huggingface.network import open_preprocessor
-from inference.experts.huggingface.opinion import Reader, mean_opinion
+from inference.experts.huggingface.opinion import Opinion, Reader, mean_opinion
 from inference.experts.huggingface.source import Source
 from inference.experts.jpeg import Picture
-from inference.experts.sights import Seen, Sights
+from inference.experts.sights import Sights
 from inference.labels import AbsenceReason, Modality
 from inference.window import WindowInput
 
@@ -31,7 +30,8 @@ inside, as in the corpora of cut faces that such checkpoints are trained on."""
 class CheckpointFaceExpert:
     """YuNet finds faces; the largest track is cut out of every picture and read.
 
-    The opinions of the pictures are averaged. Nobody is recognised.
+    The opinions of the pictures are averaged; each picture is read once, however many windows
+    show it. Nobody is recognised.
     """
 
     sights: Sights
@@ -57,37 +57,27 @@ class CheckpointFaceExpert:
         return [self._assess(window) for window in windows]
 
     def _assess(self, window: WindowInput) -> Evidence | Absent:
-        if not window.frames:
-            return Absent(Modality.FACE, AbsenceReason.NO_CAMERA)
-        frames = [self.sights.see(frame) for frame in spread(window.frames)]
-        seen = [one for one in frames if one is not None]
-        if not seen:
-            return Absent(Modality.FACE, AbsenceReason.UNDECODABLE)
-        tracks = follow([one.faces for one in seen])
-        if not tracks:
-            return Absent(Modality.FACE, AbsenceReason.NO_FACE)
-        return self._assess_track(window, seen, tracks[0])
-
-    def _assess_track(
-        self, window: WindowInput, seen: Sequence[Seen], track: FaceTrack
-    ) -> Evidence | Absent:
-        large = [
-            crop(seen[number].picture, face)
-            for number, face in sorted(track.faces.items())
-            if face.smaller_side >= SMALLEST_PX
+        shown = look(window, self.sights)
+        if isinstance(shown, Absent):
+            return shown
+        opinions = [
+            seen.once("checkpoint", face, self._read) for seen, face in shown.readable.items()
         ]
-        if not large:
+        if not opinions:
             return Absent(Modality.FACE, AbsenceReason.POOR_QUALITY)
-        opinion = mean_opinion([self.reader.read(picture) for picture in large])
+        opinion = mean_opinion(opinions)
         return Evidence(
             modality=Modality.FACE,
             expert=self.version,
             labels=self.reader.labels,
             log_probs=opinion.log_probs,
             distress_log_odds=opinion.distress_log_odds,
-            quality=track_quality(window, seen, track),
+            quality=track_quality(window, shown.seen, shown.track),
             weight_limit=self.reader.weight_limit,
         )
+
+    def _read(self, picture: Picture, face: Face) -> Opinion:
+        return self.reader.read(crop(picture, face))
 
 
 def open_face_classifier(source: Source, threads: int) -> CheckpointFaceExpert:

@@ -14,9 +14,9 @@ from inference.experts.huggingface.network import open_preprocessor
 from inference.experts.huggingface.opinion import Reader
 from inference.experts.huggingface.source import CheckpointError, Source
 from inference.experts.prosody import prosody_of
-from inference.experts.speech import MINIMUM_VOICED_SHARE, speech_quality, window_samples
+from inference.experts.speech import listen, speech_quality
 from inference.experts.voice_activity import VoiceActivity
-from inference.labels import AbsenceReason, Modality
+from inference.labels import Modality
 from inference.window import SPEECH_RATE_HZ, WindowInput
 
 Samples = NDArray[np.float32]
@@ -54,22 +54,19 @@ class CheckpointSpeechExpert:
         return [self._assess(window) for window in windows]
 
     def _assess(self, window: WindowInput) -> Evidence | Absent:
-        samples = window_samples(window)
-        if not np.isfinite(samples).all():
-            return Absent(Modality.SPEECH, AbsenceReason.UNDECODABLE)
-        voicing = self.voice_activity.detect(samples)
-        if voicing.voiced_samples < MINIMUM_VOICED_SHARE * len(samples) or not voicing.spans:
-            return Absent(Modality.SPEECH, AbsenceReason.SILENCE)
-        opinion = self.reader.read(samples[voicing.extent])
+        heard = listen(window, self.voice_activity)
+        if isinstance(heard, Absent):
+            return heard
+        opinion = self.reader.read(heard.spoken)
         return Evidence(
             modality=Modality.SPEECH,
             expert=self.version,
             labels=self.reader.labels,
             log_probs=opinion.log_probs,
             distress_log_odds=opinion.distress_log_odds,
-            quality=speech_quality(samples, voicing),
+            quality=speech_quality(heard.samples, heard.voicing),
             weight_limit=self.reader.weight_limit,
-            prosody=prosody_of(samples, voicing, window.start_ns),
+            prosody=prosody_of(heard.samples, heard.voicing, window.start_ns),
         )
 
 

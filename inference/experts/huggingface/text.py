@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -12,10 +12,11 @@ from inference.evidence import Absent, Cue, Evidence
 from inference.experts.huggingface.classifier import Classifier
 from inference.experts.huggingface.licence import card
 from inference.experts.huggingface.network import open_preprocessor
-from inference.experts.huggingface.opinion import Reader
+from inference.experts.huggingface.opinion import Opinion, Reader
 from inference.experts.huggingface.sidecar import Sidecar
 from inference.experts.huggingface.source import Source
-from inference.experts.text import LOOK_BACK_NS, text_quality
+from inference.experts.recent import Recent
+from inference.experts.text import LOOK_BACK_NS, MOST_TEXTS, text_digest, text_quality
 from inference.experts.text_features import clean
 from inference.experts.text_model import heard_share
 from inference.labels import AbsenceReason, Modality
@@ -35,7 +36,7 @@ class CheckpointTextExpert:
     """Reads the participant's final words of the window and the 15 s before it.
 
     One or two words are answers rather than verdicts and stay near the prior, as with the
-    shipped expert (`heard_share`).
+    shipped expert (`heard_share`). A text that later windows hold unchanged is read once.
 
     Attributes:
         languages: first subtags of BCP 47 that it reads; none means any. Words in others
@@ -44,6 +45,9 @@ class CheckpointTextExpert:
 
     reader: Reader[str]
     languages: frozenset[str] = ANY_LANGUAGE
+    _opinions: Recent[Opinion] = field(
+        default_factory=lambda: Recent(MOST_TEXTS), init=False, compare=False
+    )
 
     @property
     def modality(self) -> Modality:
@@ -72,7 +76,8 @@ class CheckpointTextExpert:
         if not readable:
             return self._unread(window, said)
         text = " ".join(clean(span.text) for span in readable)
-        opinion = self.reader.read(text).drawn_to_prior(heard_share(different_words(text)))
+        opinion = self._opinions.once(text_digest(text), lambda: self.reader.read(text))
+        opinion = opinion.drawn_to_prior(heard_share(different_words(text)))
         return Evidence(
             modality=Modality.TEXT,
             expert=self.version,

@@ -67,6 +67,8 @@ CUES: Final = "Evidence"
 NO_CUES: Final = "No single cue stands out."
 CONFLICT: Final = ((0.05, "agree"), (0.2, "differ a little"), (math.inf, "disagree"))
 """Upper bounds of the Jensen-Shannon divergence, nats."""
+USUAL_SD: Final = 1.0
+"""Within so many standard deviations of its usual a voice is as usual: two windows in three are."""
 
 
 def running(calls: int) -> str:
@@ -95,12 +97,22 @@ def window_facts(score: WindowScore) -> list[tuple[str, str]]:
         ("distress", f"{percent(score.distress.probability)} in this window"),
         ("vacuity", f"{score.vacuity:.2f} (1: nothing supports a label)"),
     ]
+    if score.change is not None:
+        facts.append(("own voice", change(score.change)))
     if sum(report.present for report in score.modalities.values()) > 1:
         verb = next(verb for limit, verb in CONFLICT if score.conflict <= limit)
         facts.append(("modalities", f"{verb} ({score.conflict:.2f})"))
     if score.partial:
         facts.append(("partial", "closed early for want of memory"))
     return facts
+
+
+def change(deviations: float) -> str:
+    """How far a voice is from its owner's usual one, in standard deviations, and which way."""
+    away = f"{deviations:+.1f} sd from own usual"
+    if abs(deviations) < USUAL_SD:
+        return f"{away}, as usual"
+    return f"{away}, {'towards' if deviations > 0 else 'away from'} arousal"
 
 
 def percent(share: float) -> str:
