@@ -260,7 +260,7 @@ def test_surprise_alone_is_not_judged_for_distress(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_comments_or_with_other_lines_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(NoCommentsError, match="--data"):
+    with pytest.raises(NoCommentsError, match="name the folder that holds ekman_train"):
         read_comments(tmp_path, "dev")
     (tmp_path / "ekman_labels.txt").write_text("anger\njoy\n")
     for line in ("two\tfields", "text\t7\tid", "text\tx\tid"):
