@@ -266,20 +266,27 @@ def _in_time_order(
             yield feed.end(start_ns)
     while waiting := [feed for feed in feeds if feed.head is not None]:
         feed = min(waiting, key=_known_ns)
-        while tick_ns < _known_ns(feed):
-            for quiet in feeds:
-                if quiet.owes_heartbeat(tick_ns):
-                    yield quiet.heartbeat(tick_ns)
-            tick_ns += HEARTBEAT_NS
+        tick_ns = yield from _ticks(feeds, tick_ns, _known_ns(feed))
         yield feed.next()
         end_ns = max(end_ns, feed.said_ns)
         if feed.head is None and not feed.words:
             yield feed.end(feed.said_ns)
     end_ns = max(end_ns, start_ns + still_ns)
+    yield from _ticks(feeds, tick_ns, end_ns)
     for feed in feeds:
         if not feed.ended:
             yield feed.end(end_ns)
     return end_ns
+
+
+def _ticks(feeds: Sequence[_Feed], tick_ns: int, until_ns: int) -> Generator[Timed, None, int]:
+    """Heartbeats of the quiet feeds at each tick before `until_ns`; returns the next tick."""
+    while tick_ns < until_ns:
+        for quiet in feeds:
+            if quiet.owes_heartbeat(tick_ns):
+                yield quiet.heartbeat(tick_ns)
+        tick_ns += HEARTBEAT_NS
+    return tick_ns
 
 
 def _known_ns(feed: _Feed) -> int:
