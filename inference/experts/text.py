@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inference.evidence import Absent, Cue, Evidence, Quality
 from inference.experts.recent import Recent, digest
+from inference.experts.text_cues import phrase_cues, worth_explaining
 from inference.experts.text_features import TextFeatures, clean
 from inference.experts.text_model import Reading, TextModel
 from inference.experts.text_plus import TextPlus
@@ -24,13 +25,6 @@ MOST_TEXTS: Final = 512
 was made of them. Kept are numbers and digests, no words."""
 MOST_TOKENS: Final = 400
 """Of a longer rolling text only the newest words are read: nobody says more in 18 s."""
-
-_LABEL_CUE_FROM: Final = 0.3
-_DISTRESS_CUE_FROM: Final = 0.5
-_LONGEST_PHRASE: Final = 5
-_MARKS: Final = ",.;:!?"
-"""Not quoted at the ends of a phrase."""
-_PHRASE_FLOOR: Final = 1 / 3
 
 
 class TextReader(Protocol):
@@ -120,7 +114,7 @@ class TextExpert:
         readable = [span for span in said if _language(span) in LANGUAGES]
         if not readable:
             return self._unread(window, said)
-        tokens, owners = _tokens(readable)
+        tokens, owners = spoken_tokens(readable)
         text = " ".join(tokens)
         reading = self._readings.once(text_digest(text), lambda: self._model.read(text))
         quality = text_quality(window, readable)
@@ -153,30 +147,14 @@ class TextExpert:
         self, reading: Reading, tokens: Sequence[str], owners: Sequence[TextSpan]
     ) -> tuple[Cue, ...]:
         """The phrases that moved the strongest label and distress most, at most three."""
-        best = int(np.argmax(reading.log_probs))
-        targets: list[tuple[Emotion | None, str, int]] = []
-        if EMOTIONS[best] is not Emotion.NEUTRAL and (
-            reading.log_probs[best] >= np.log(_LABEL_CUE_FROM)
-        ):
-            targets.append((EMOTIONS[best], f"words of {EMOTIONS[best]}", 2))
-        if reading.distress_log_odds >= _DISTRESS_CUE_FROM:
-            targets.append((None, "words of distress", 1))
-        cues: dict[tuple[str, int], Cue] = {}
-        for label, kind, most in targets:
-            shares = self._shares(" ".join(tokens), label)
-            kinds = self._model.features.kinds(tokens, self._model.weights_of(label))
-            for start, end in _strongest(shares, owners)[:most]:
-                phrase = " ".join(tokens[start:end]).strip(_MARKS)
-                at_ns = owners[start].start_ns
-                cue = Cue(
-                    modality=Modality.TEXT,
-                    cue=f'says "{phrase}"',
-                    at_ns=at_ns,
-                    quotes=True,
-                    kind=next((kinds[at] for at in range(start, end) if at in kinds), kind),
-                )
-                cues.setdefault((phrase, at_ns), cue)
-        return tuple(cues.values())
+        features, text = self._model.features, " ".join(tokens)
+        return phrase_cues(
+            worth_explaining(EMOTIONS, reading.log_probs, reading.distress_log_odds),
+            tokens,
+            owners,
+            lambda label: self._shares(text, label),
+            lambda label: features.kinds(tokens, self._model.weights_of(label)),
+        )
 
     def _shares(self, text: str, label: Emotion | None) -> np.ndarray:
         key = text_digest(text, label or "")
@@ -192,28 +170,11 @@ def _language(span: TextSpan) -> str:
     return span.language.split("-", 1)[0].lower()
 
 
-def _tokens(spans: Sequence[TextSpan]) -> tuple[list[str], list[TextSpan]]:
+def spoken_tokens(spans: Sequence[TextSpan]) -> tuple[list[str], list[TextSpan]]:
     """The newest tokens of the rolling text, each with the span it was said in."""
     pairs = [(token, span) for span in spans for token in clean(span.text).split()]
     newest = pairs[-MOST_TOKENS:]
     return [token for token, _ in newest], [span for _, span in newest]
-
-
-def _strongest(shares: np.ndarray, owners: Sequence[TextSpan]) -> list[tuple[int, int]]:
-    """Runs of tokens of one span that each moved the score, the strongest run first."""
-    floor = _PHRASE_FLOOR * shares.max()
-    runs: list[tuple[int, int]] = []
-    if floor <= 0:
-        return runs
-    for place in np.flatnonzero(shares >= floor).tolist():
-        if runs:
-            start, end = runs[-1]
-            near = end == place and owners[start] is owners[place]
-            if near and place - start < _LONGEST_PHRASE:
-                runs[-1] = (start, place + 1)
-                continue
-        runs.append((place, place + 1))
-    return sorted(runs, key=lambda run: (-shares[run[0] : run[1]].sum(), run))
 
 
 def text_quality(window: WindowInput, spans: Sequence[TextSpan]) -> Quality:

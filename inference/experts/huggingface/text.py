@@ -1,14 +1,16 @@
 """Words read by a checkpoint, or by an encoder under a head of our own."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from inference.evidence import Absent, Cue, Evidence
+from inference.experts.huggingface.attribution import WordAttribution
 from inference.experts.huggingface.classifier import Classifier
 from inference.experts.huggingface.licence import card
 from inference.experts.huggingface.network import open_preprocessor
@@ -16,10 +18,17 @@ from inference.experts.huggingface.opinion import Opinion, Reader
 from inference.experts.huggingface.sidecar import Sidecar
 from inference.experts.huggingface.source import Source
 from inference.experts.recent import Recent
-from inference.experts.text import LOOK_BACK_NS, MOST_TEXTS, text_digest, text_quality
+from inference.experts.text import (
+    LOOK_BACK_NS,
+    MOST_TEXTS,
+    spoken_tokens,
+    text_digest,
+    text_quality,
+)
+from inference.experts.text_cues import phrase_cues, worth_explaining
 from inference.experts.text_features import clean
 from inference.experts.text_model import heard_share
-from inference.labels import AbsenceReason, Modality
+from inference.labels import AbsenceReason, Emotion, Modality
 from inference.window import TextSpan, WindowInput
 
 MOST_TOKENS: Final = 512
@@ -41,11 +50,17 @@ class CheckpointTextExpert:
     Attributes:
         languages: first subtags of BCP 47 that it reads; none means any. Words in others
             are there and say nothing; `und` is taken for one of these.
+        attribution: finds the words that moved it; None where nothing can, and then it has
+            no cues.
     """
 
     reader: Reader[str]
     languages: frozenset[str] = ANY_LANGUAGE
+    attribution: WordAttribution | None = None
     _opinions: Recent[Opinion] = field(
+        default_factory=lambda: Recent(MOST_TEXTS), init=False, compare=False
+    )
+    _shares: Recent[NDArray[np.float64]] = field(
         default_factory=lambda: Recent(MOST_TEXTS), init=False, compare=False
     )
 
@@ -84,9 +99,24 @@ class CheckpointTextExpert:
             labels=self.reader.labels,
             log_probs=opinion.log_probs,
             distress_log_odds=opinion.distress_log_odds,
-            quality=text_quality(window, readable),
+            quality=(quality := text_quality(window, readable)),
             weight_limit=self.reader.weight_limit,
+            cues=self._cues(opinion, readable) if quality.present_share else (),
         )
+
+    def _cues(self, opinion: Opinion, readable: Sequence[TextSpan]) -> tuple[Cue, ...]:
+        """As those of the shipped expert, by integrated gradients."""
+        attribution = self.attribution
+        if attribution is None:
+            return ()
+        tokens, owners = spoken_tokens(readable)
+
+        def shares(label: Emotion | None) -> NDArray[np.float64]:
+            key = text_digest(" ".join(tokens), label or "")
+            return self._shares.once(key, lambda: attribution.shares(tokens, label))
+
+        targets = worth_explaining(self.reader.labels, opinion.log_probs, opinion.distress_log_odds)
+        return phrase_cues(targets, tokens, owners, shares)
 
     def _reads(self, span: TextSpan) -> bool:
         language = span.language.split("-", 1)[0].lower()
@@ -110,21 +140,37 @@ class CheckpointTextExpert:
 
 def open_text_classifier(source: Source, threads: int) -> CheckpointTextExpert:
     """A sequence classification checkpoint as an expert. Raises CheckpointError."""
+    prepare = text_preparer(source)
     reader: Classifier[str] = Classifier.open(
-        AutoModelForSequenceClassification, source, text_preparer(source), threads
+        AutoModelForSequenceClassification, source, prepare, threads
     )
-    return CheckpointTextExpert(reader, languages_of(source))
+    attribution = None
+    if prepare.tokenizer.is_fast:
+        attribution = WordAttribution(
+            reader.network, reader.label_map, prepare.tokenizer, prepare.most_tokens
+        )
+    return CheckpointTextExpert(reader, languages_of(source), attribution)
 
 
-def text_preparer(source: Source) -> Callable[[str], dict[str, Any]]:
-    """From words to the tensors of the network of `source`. Raises CheckpointError."""
+@dataclass(frozen=True, slots=True)
+class TextPreparer:
+    """From words to the tensors of a network."""
+
+    tokenizer: Any
+    most_tokens: int
+
+    def __call__(self, text: str) -> dict[str, Any]:
+        """Tensors by name; of a longer text the newest tokens."""
+        return dict(
+            self.tokenizer(text, return_tensors="pt", truncation=True, max_length=self.most_tokens)
+        )
+
+
+def text_preparer(source: Source) -> TextPreparer:
+    """That of the network of `source`. Raises CheckpointError."""
     tokenizer = open_preprocessor(AutoTokenizer, source, truncation_side="left")
     most = min(MOST_TOKENS, tokenizer.model_max_length, _positions(source))
-
-    def prepare(text: str) -> dict[str, Any]:
-        return dict(tokenizer(text, return_tensors="pt", truncation=True, max_length=most))
-
-    return prepare
+    return TextPreparer(tokenizer, most)
 
 
 def _positions(source: Source) -> int:
