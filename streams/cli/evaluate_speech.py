@@ -70,14 +70,15 @@ def judge_speech(
     from inference.evaluation.speech import evaluate_speech, recordings
     from inference.experts.speech_head import SpeechHead
     from inference.experts.voice_activity import VoiceActivity
-    from inference.experts.voice_encoder import VoiceEncoder
+    from inference.experts.voice_encoders import open_encoder
     from inference.training.emodb import find_clips
     from inference.training.heard_cache import HeardCache
     from inference.training.ravdess_speech import find_acted_clips
 
     clips, acted = find_clips(data), find_acted_clips(data)
     shipped = SpeechHead.load(weights)
-    encoder, voice_activity = VoiceEncoder.load(threads), VoiceActivity.load(threads)
+    encoder = open_encoder(shipped.config.backend, threads, "auto")
+    voice_activity = VoiceActivity.load(threads)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("listening", total=recordings(clips, acted, research=research))

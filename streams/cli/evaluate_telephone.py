@@ -52,19 +52,21 @@ def judge_telephone(
 ) -> EvaluationReport:
     """Listen to the corpora below `data` over every line and judge; a bar on stderr."""
     from inference.evaluation.line_forms import Ears
+    from inference.evaluation.speech import strangers_to
     from inference.evaluation.telephone import evaluate_telephone, recordings
     from inference.experts.speech_head import SpeechHead
     from inference.experts.voice_activity import VoiceActivity
-    from inference.experts.voice_encoder import VoiceEncoder
+    from inference.experts.voice_encoders import open_encoder
     from inference.training.emodb import find_clips
     from inference.training.heard_cache import HeardCache
     from inference.training.ravdess_speech import find_acted_clips
 
     clips, acted = find_clips(data), find_acted_clips(data)
     shipped = SpeechHead.load(weights)
-    encoder, voice_activity = VoiceEncoder.load(threads), VoiceActivity.load(threads)
+    encoder = open_encoder(shipped.config.backend, threads, "auto")
+    voice_activity = VoiceActivity.load(threads)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("listening", total=recordings(clips, acted))
+        task = bar.add_task("listening", total=recordings(clips, strangers_to(shipped, acted)))
         ears = Ears(encoder, voice_activity, lambda: bar.advance(task), HeardCache(cache))
         return evaluate_telephone(clips, acted, shipped, ears, seed)
