@@ -99,7 +99,7 @@ def window_facts(score: WindowScore) -> list[tuple[str, str]]:
     ]
     if score.change is not None:
         facts.append(("own voice", change(score.change)))
-    if sum(report.present for report in score.modalities.values()) > 1:
+    if sum((report.weight or 0.0) > 0.0 for report in score.modalities.values()) > 1:
         verb = next(verb for limit, verb in CONFLICT if score.conflict <= limit)
         facts.append(("modalities", f"{verb} ({score.conflict:.2f})"))
     if score.partial:
