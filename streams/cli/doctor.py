@@ -142,16 +142,17 @@ async def _models(settings: Settings) -> str:
 
     choice = expert_choice(settings)
     own = settings.calibration
-    fusion = FusionArtefact.load(Path(own) if own else None)
+    fusers = open_fusers(settings)
     experts = await asyncio.to_thread(load_experts, choice)
     lines = [f"profile {choice.profile}"]
     for expert in experts:
         chosen = choice.named(expert.modality)
         lines.append(f"{expert.modality} {expert.version}" + (f" ({chosen})" if chosen else ""))
     others = [one.modality for one in experts if not choice.is_what_fusion_knows(one.modality)]
-    lines.append(f"fusion {open_fusers(settings).of(settings.tenant).version}")
+    lines.append(f"fusion {fusers.of(settings.tenant).version}")
     if own:
-        known = ", ".join(f"{modality} {name}" for modality, name in fusion.experts.items())
+        fitted_with = FusionArtefact.load(Path(own)).experts
+        known = ", ".join(f"{modality} {name}" for modality, name in fitted_with.items())
         lines.append(f"calibrated ({own}) with {known}")
     elif others:
         lines.append(
