@@ -29,11 +29,10 @@ class FeedEvent:
 
 
 class StoredFeed:
-    """Reads the feed of one tenant."""
+    """Reads the feed."""
 
-    def __init__(self, engine: AsyncEngine, tenant: str) -> None:
+    def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._tenant = tenant
 
     async def head(self) -> int:
         """Id of the newest event of anybody, 0 where there is none.
@@ -53,16 +52,15 @@ class StoredFeed:
             oldest: int | None = await connection.scalar(select(func.min(feed.c.feed_id)))
         return oldest or 0
 
-    async def after(self, feed_id: int, limit: int) -> Sequence[FeedEvent]:
-        """Events with a higher id, ascending, at most `limit`.
+    async def after(
+        self, feed_id: int, limit: int, tenant: str | None = None
+    ) -> Sequence[FeedEvent]:
+        """Events with a higher id, ascending, at most `limit`; of one tenant or of all.
 
         Raises StoreUnavailableError.
         """
-        query = (
-            select(feed)
-            .where(feed.c.tenant == self._tenant, feed.c.feed_id > feed_id)
-            .order_by(feed.c.feed_id)
-            .limit(limit)
-        )
+        query = select(feed).where(feed.c.feed_id > feed_id).order_by(feed.c.feed_id).limit(limit)
+        if tenant is not None:
+            query = query.where(feed.c.tenant == tenant)
         async with snapshot(self._engine) as connection:
             return [FeedEvent(**row) for row in (await connection.execute(query)).mappings()]

@@ -237,6 +237,7 @@ def _progress_of(row: RowMapping) -> Progress:
         flushed_until_ns=row["flushed_until_ns"],
         state=row["state"],
         state_version=row["state_version"],
+        alerts=row["alerts"],
     )
 
 

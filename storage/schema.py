@@ -67,7 +67,10 @@ participants: Final = Table(
     Column("participant", _id(), primary_key=True),
     Column("role", String(16), nullable=False),
     Column("joined_ns", BigInteger, nullable=False),
+    Column("subject", String(64)),
+    Index(None, "tenant", "subject"),
 )
+"""`subject` is a keyed digest of who it is, never the name itself; null where nobody said."""
 
 progress: Final = Table(
     "progress",
@@ -80,7 +83,9 @@ progress: Final = Table(
     Column("flushed_until_ns", BigInteger, nullable=False),
     Column("state", LargeBinary, nullable=False),
     Column("state_version", Integer, nullable=False),
+    Column("alerts", LargeBinary, nullable=False, server_default=""),
 )
+"""`alerts` is what the alert rules carry from one window to the next, opaque here."""
 
 window_scores: Final = Table(
     "window_scores",
@@ -149,6 +154,7 @@ rollups: Final = Table(
     Column("conflict_sum", BigInteger, nullable=False),
     *(Column(f"{modality}_present", BigInteger, nullable=False) for modality in MODALITIES),
     *(Column(f"{emotion}_sum", BigInteger, nullable=False) for emotion in EMOTIONS),
+    Index(None, "tenant", "run", "minute_ns"),
 )
 """Per participant and minute of window start: counts, and sums times `SCALE`."""
 
@@ -168,7 +174,7 @@ deliveries: Final = Table(
     "deliveries",
     metadata,
     Column("outbox_id", String(36), ForeignKey("outbox.id", ondelete="CASCADE"), primary_key=True),
-    Column("sink", String(16), primary_key=True),
+    Column("sink", String(160), primary_key=True),
     Column("tenant", _id(), nullable=False),
     Column("conversation", _id(), nullable=False),
     Column("at_ns", BigInteger, nullable=False),
@@ -194,3 +200,162 @@ feed: Final = Table(
     sqlite_autoincrement=True,
 )
 """What live readers resume from, numbered by the one relay. `stored_ns` is wall time."""
+
+rules: Final = Table(
+    "rules",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("name", _id(), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("valid_from_ns", BigInteger, nullable=False),
+    Column("body", _json),
+    Column("author", String(256), nullable=False),
+    Column("stored_ns", BigInteger, nullable=False),
+)
+"""Versions never change. One holds for windows that start at `valid_from_ns` or later, until
+the next; a null body ends the rule."""
+
+alerts: Final = Table(
+    "alerts",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("run", _id(), primary_key=True),
+    Column("alert", String(36), primary_key=True),
+    Column("conversation", _id(), nullable=False),
+    Column("participant", _id(), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("queue", String(256), nullable=False),
+    Column("language", String(256), nullable=False),
+    Column("rule", _id(), nullable=False),
+    Column("rule_version", Integer, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("metric", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("pending_ns", BigInteger, nullable=False),
+    Column("fired_ns", BigInteger, nullable=False),
+    Column("resolved_ns", BigInteger),
+    Column("reason", String(32)),
+    Column("peak", Double),
+    Column("evidence", _json, nullable=False),
+    Column("acknowledged_ns", BigInteger),
+    Column("acknowledged_by", String(256)),
+    Column("snoozed_until_ns", BigInteger),
+    Column("snoozed_by", String(256)),
+    Column("verdict", String(16)),
+    Column("verdict_ns", BigInteger),
+    Column("verdict_by", String(256)),
+    Column("note", Text),
+    Index(None, "tenant", "run", "fired_ns"),
+    Index(None, "tenant", "conversation"),
+)
+"""One row for each time a rule fired. What people did with it never reaches the state machine.
+
+Times of the machine are event time, those of people are wall time.
+"""
+
+alert_events: Final = Table(
+    "alert_events",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("run", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("rule", _id(), primary_key=True),
+    Column("at_ns", BigInteger, primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("alert", String(36), nullable=False),
+    Column("rule_version", Integer, nullable=False),
+    Column("reason", String(32)),
+    Column("value", Double),
+    Column("evidence", _json, nullable=False),
+    Index(None, "tenant", "run", "alert"),
+)
+"""Every transition, with the windows that caused it; `state` is the one that began."""
+
+policy_decisions: Final = Table(
+    "policy_decisions",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("modality", String(16), primary_key=True),
+    Column("at_ns", BigInteger, primary_key=True),
+    Column("allowed", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("profile", String(64), nullable=False),
+    Column("facts", _json, nullable=False),
+    Index(None, "tenant", "at_ns"),
+)
+"""One row for each decision and each change of one; `facts` are what it was decided on."""
+
+consents: Final = Table(
+    "consents",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("at_ns", BigInteger, primary_key=True),
+    Column("consent", String(16)),
+    Column("notice", String(16)),
+    Column("deleted_windows", Integer, nullable=False),
+    Index(None, "tenant", "at_ns"),
+)
+"""What was said of consent and notice, and how many stored windows a withdrawal took."""
+
+erasures: Final = Table(
+    "erasures",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("erasure", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("receipt", _json, nullable=False),
+    Index(None, "tenant", "at_ns"),
+)
+"""What was erased, in numbers: never whose."""
+
+tombstones: Final = Table(
+    "tombstones",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("erased_ns", BigInteger, nullable=False),
+    Column("until_ns", BigInteger, nullable=False),
+)
+"""Keyed digests of erased conversations: what of them still lies on Kafka is not scored again."""
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", String(36), primary_key=True),
+    Column("tenant", _id(), nullable=False),
+    Column("name", String(256), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("rank", String(16), nullable=False),
+    Column("scopes", _json, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("created_by", String(256), nullable=False),
+    Column("expires_ns", BigInteger),
+    Column("revoked_ns", BigInteger),
+    Column("used_ns", BigInteger),
+    Index(None, "digest", unique=True),
+    Index(None, "tenant", "created_ns"),
+)
+"""Only digests of keys: a key is shown once, when it is made."""
+
+audit_log: Final = Table(
+    "audit_log",
+    metadata,
+    Column("entry", _counter, primary_key=True, autoincrement=True),
+    Column("tenant", _id(), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("conversation", _id()),
+    Column("details", _json, nullable=False),
+    Index(None, "tenant", "entry"),
+    Index(None, "tenant", "conversation"),
+    sqlite_autoincrement=True,
+)
+"""Who did or looked at what, when (wall time)."""

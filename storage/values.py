@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
 from inference.labels import Role
 from inference.score import WindowScore
@@ -38,6 +40,8 @@ class Progress:
     state: bytes = b""
     """`inference.score.encode_state`; opaque here."""
     state_version: int = 1
+    alerts: bytes = b""
+    """What the alert rules carry to the next window; opaque here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,49 @@ class ParticipantFacts:
     participant: str
     role: Role
     joined_ns: int
+    subject: str | None = None
+    """Keyed digest of who it is."""
+
+
+class AlertState(StrEnum):
+    """Where a rule stands with a participant; a transition names the state that begins."""
+
+    OK = "ok"
+    PENDING = "pending"
+    """Over the threshold, not yet for as long as the rule asks."""
+    FIRING = "firing"
+    RESOLVING = "resolving"
+    """Under the threshold, not yet for as long as the rule asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One step of one rule for one participant, with the windows that caused it."""
+
+    alert: str
+    """Of the whole course from pending to ok: UUIDv5 over its key and its first moment."""
+    rule: str
+    rule_version: int
+    severity: str
+    metric: str
+    state: AlertState
+    """The state that begins at `at_ns`."""
+    before: AlertState
+    at_ns: int
+    """Event time: the end of the window that caused it."""
+    pending_ns: int
+    fired_ns: int | None
+    """When it first fired; None before."""
+    reason: str | None = None
+    """Why it ended: `recovered`, `ended`, `quiet`, `rule_changed`, `withdrawn`."""
+    value: float | None = None
+    """Of the rule's metric in the window that caused it."""
+    peak: float | None = None
+    """Highest value since pending."""
+    evidence: tuple[Mapping[str, Any], ...] = ()
+    """Windows that caused it, newest last: `start_ns`, `value` and cues."""
+    sinks: tuple[str, ...] = ()
+    """Targets beside Kafka and the feed that the rule notifies, as deliveries name them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +135,5 @@ class ParticipantBatch:
     scores: tuple[WindowScore, ...]
     """Ascending, each ending after `expected.closed_until_ns`."""
     conversation: ConversationFacts
+    transitions: tuple[Transition, ...] = ()
+    """Of alert rules, caused by `scores`, in order."""

@@ -101,6 +101,7 @@ async def _demo(
     from streams.cli._scoring import open_scorer, scoring
     from streams.ingest.source import FileSource
     from streams.kafka_admin import ensure_topics
+    from streams.serving.access.caller import everyone
     from streams.serving.api.service import build_api
     from streams.serving.server import running
     from streams.worker.kafka_output import KafkaOutput
@@ -130,7 +131,7 @@ async def _demo(
         stack.push_async_callback(engine.dispose)
         await upgrade(engine)
         cache = MemoryCache()
-        api = build_api(engine, cache, settings.tenant)
+        api = build_api(engine, cache, everyone(settings.tenant))
         api_url = await stack.enter_async_context(
             running(
                 api.app,
@@ -252,9 +253,9 @@ async def _show(engine: "AsyncEngine", settings: Settings, sources: Sequence["Fi
 
     results = Console(highlight=False, soft_wrap=True)
     zero_ns = {source.conversation: source.start_ns for source in sources}
-    feed, seen = StoredFeed(engine, settings.tenant), 0
+    feed, seen = StoredFeed(engine), 0
     while True:
-        for event in await feed.after(seen, 100):
+        for event in await feed.after(seen, 100, settings.tenant):
             seen = event.feed_id
             if event.kind == "score":
                 score = from_json(event.payload)

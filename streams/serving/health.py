@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from streams.serving.api import problems
+from streams.serving import problems
 from streams.serving.api.health import Check, router
 
 

@@ -24,6 +24,7 @@ from fastapi.sse import format_sse_event
 from storage.cache import LiveMessage
 from storage.errors import StoreUnavailableError
 from storage.feed import FeedEvent
+from storage.values import ConversationKey
 from streams.telemetry import logger
 
 HOUR_NS: Final = 3_600_000_000_000
@@ -40,22 +41,24 @@ _log = logger("live")
 
 
 class FeedSource(Protocol):
-    """Where stored events of one tenant are read from. Raises StoreUnavailableError."""
+    """Where stored events are read from. Raises StoreUnavailableError."""
 
     async def head(self) -> int:
         """Id of the newest event, 0 where there is none."""
         ...
 
     async def tail(self) -> int:
-        """Id of the oldest event that is still kept, of any tenant; 0 where there is none."""
+        """Id of the oldest event that is still kept, 0 where there is none."""
         ...
 
-    async def after(self, feed_id: int, limit: int) -> Sequence[FeedEvent]:
-        """Events with a higher id, ascending, at most `limit`."""
+    async def after(
+        self, feed_id: int, limit: int, tenant: str | None = None
+    ) -> Sequence[FeedEvent]:
+        """Events with a higher id, ascending, at most `limit`; of one tenant or of all."""
         ...
 
 
-QueueOf = Callable[[str], Awaitable[str | None]]
+QueueOf = Callable[[ConversationKey], Awaitable[str | None]]
 """The queue in which a conversation began, None for one that is not stored yet."""
 
 
@@ -69,21 +72,21 @@ class Signals(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a listener asked for; None is everything."""
+    """What a listener may see, and asked for; None is everything."""
 
+    tenant: str
     conversation: str | None = None
     queue: str | None = None
 
     def admits(self, event: "LiveEvent") -> bool:
         """Whether the listener wants `event`."""
-        if event.conversation is None:
+        if event.tenant is None:
             return True
-        return self.conversation in (None, event.conversation) and (
-            self.queue in (None, event.queue)
+        return (
+            event.tenant == self.tenant
+            and self.conversation in (None, event.conversation)
+            and (self.queue in (None, event.queue))
         )
-
-
-EVERYTHING: Final = Filter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,9 @@ class LiveEvent:
 
     feed_id: int | None
     """None for provisional scores."""
+    tenant: str | None
+    """None where the event concerns whoever gets it: it was made for one listener."""
     conversation: str | None
-    """None where the event concerns every listener."""
     queue: str | None
     frame: bytes
 
@@ -103,13 +107,13 @@ def encode_event(event: FeedEvent, queue: str | None) -> LiveEvent:
     frame = format_sse_event(
         data_str=event.payload.decode(), event=event.kind, id=str(event.feed_id)
     )
-    return LiveEvent(event.feed_id, event.conversation, queue, frame)
+    return LiveEvent(event.feed_id, event.tenant, event.conversation, queue, frame)
 
 
-def encode_provisional(conversation: str, queue: str | None, payload: bytes) -> LiveEvent:
+def encode_provisional(key: ConversationKey, queue: str | None, payload: bytes) -> LiveEvent:
     """Make the frame of a score that is not final: without an id."""
     frame = format_sse_event(data_str=payload.decode(), event="provisional")
-    return LiveEvent(None, conversation, queue, frame)
+    return LiveEvent(None, key.tenant, key.conversation, queue, frame)
 
 
 class Listener:
@@ -168,7 +172,6 @@ class LiveFeed:
         queue_of: finds the queue of a conversation, for listeners that ask for one.
         signals: tells of provisional scores and of new events; without, SQL is asked every
             `POLL_S` seconds, as it is whenever the signals are away.
-        tenant: whose signals count.
         queue_size: events that a listener may lag behind before it reads SQL itself.
         retention_ns: what is older is not repeated; the listener gets `gap`.
         now_ns: wall time.
@@ -179,7 +182,6 @@ class LiveFeed:
         source: FeedSource,
         queue_of: QueueOf,
         *,
-        tenant: str,
         signals: Signals | None = None,
         queue_size: int = QUEUE_SIZE,
         retention_ns: int = HOUR_NS,
@@ -187,14 +189,13 @@ class LiveFeed:
     ) -> None:
         self._source = source
         self._read_queue = queue_of
-        self._tenant = tenant
         self._signals = signals
         self._news = asyncio.Event()
         self._queue_size = queue_size
         self._retention_ns = retention_ns
         self._now_ns = now_ns
         self._listeners: set[Listener] = set()
-        self._queues: dict[str, str] = {}
+        self._queues: dict[ConversationKey, str] = {}
         self._closed = False
         self.fallbacks = 0
         """How often a full queue sent a listener back to SQL."""
@@ -235,25 +236,24 @@ class LiveFeed:
         while True:
             try:
                 async for message in signals.listen():
-                    if message.tenant != self._tenant:
-                        continue
                     if message.kind == "provisional":
-                        await self.show(message.conversation, message.payload)
+                        key = ConversationKey(message.tenant, message.conversation)
+                        await self.show(key, message.payload)
                     else:
                         self._news.set()
             except StoreUnavailableError as exc:
                 _log.warning("signals_away", error=str(exc))
             await asyncio.sleep(RETRY_S)
 
-    async def show(self, conversation: str, payload: bytes) -> None:
+    async def show(self, key: ConversationKey, payload: bytes) -> None:
         """Hand out one provisional score as JSON; without SQL it is lost."""
         if not self._listeners:
             return
         try:
-            queue = await self._queue_of(conversation)
+            queue = await self._queue_of(key)
         except StoreUnavailableError:
             return
-        self._hand_out(encode_provisional(conversation, queue, payload))
+        self._hand_out(encode_provisional(key, queue, payload))
 
     def close(self) -> None:
         """End every stream, so that the server can stop."""
@@ -261,9 +261,7 @@ class LiveFeed:
         for listener in self._listeners:
             listener.close()
 
-    async def stream(
-        self, after: int | None = None, wanted: Filter = EVERYTHING
-    ) -> AsyncGenerator[bytes]:
+    async def stream(self, after: int | None, wanted: Filter) -> AsyncGenerator[bytes]:
         """Frames for one listener, until it goes away or the feed closes.
 
         Begins with the event `ready`, whose id is where the stream starts: a listener
@@ -296,7 +294,7 @@ class LiveFeed:
         while not listener.closed:
             if listener.behind:
                 listener.start_over()
-                events = self._missed(sent)
+                events = self._missed(sent, wanted.tenant)
             elif await listener.wait(PING_S):
                 events = listener.queued()
             else:
@@ -305,7 +303,7 @@ class LiveFeed:
                 continue
             async with aclosing(events):
                 async for event in events:
-                    if event.conversation is None:  # a gap: the stream goes on at its id
+                    if event.tenant is None:  # a gap: the stream goes on at its id
                         sent = event.feed_id or 0
                     elif event.feed_id is not None:
                         if event.feed_id <= sent:
@@ -321,28 +319,29 @@ class LiveFeed:
             self.fallbacks += listener.behind and not was_behind
 
     async def _encode(self, event: FeedEvent) -> LiveEvent:
-        return encode_event(event, await self._queue_of(event.conversation))
+        key = ConversationKey(event.tenant, event.conversation)
+        return encode_event(event, await self._queue_of(key))
 
-    async def _queue_of(self, conversation: str) -> str | None:
+    async def _queue_of(self, key: ConversationKey) -> str | None:
         """Frozen when a conversation begins, so worth remembering once it is known."""
-        queue = self._queues.get(conversation)
+        queue = self._queues.get(key)
         if queue is None:
-            queue = await self._read_queue(conversation)
+            queue = await self._read_queue(key)
             if queue is not None:
                 if len(self._queues) >= REMEMBERED_QUEUES:
                     self._queues.clear()
-                self._queues[conversation] = queue
+                self._queues[key] = queue
         return queue
 
-    async def _missed(self, after: int) -> AsyncGenerator[LiveEvent]:
-        """Stored events with a higher id; one `gap` in their place where they are too old."""
+    async def _missed(self, after: int, tenant: str) -> AsyncGenerator[LiveEvent]:
+        """Stored events of `tenant` with a higher id; one `gap` where they are too old."""
         head = await self._source.head()
         if after > head or after + 1 < await self._source.tail():
             # an id from another database, or retention took what came next
             yield self._gap(after, head)
             return
         position = after
-        while events := await self._source.after(position, PAGE):
+        while events := await self._source.after(position, PAGE, tenant):
             if self._now_ns() - events[0].stored_ns > self._retention_ns:
                 yield self._gap(after, await self._source.head())
                 return
@@ -357,5 +356,5 @@ class LiveFeed:
         """Tells the listener to load what it shows again; the stream goes on at `head`."""
         data = msgspec.json.encode({"after": after, "resumed_at": head}).decode()
         return LiveEvent(
-            head, None, None, format_sse_event(event="gap", data_str=data, id=str(head))
+            head, None, None, None, format_sse_event(event="gap", data_str=data, id=str(head))
         )

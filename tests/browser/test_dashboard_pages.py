@@ -17,6 +17,7 @@ from inference.labels import Role
 from storage.cache import MemoryCache
 from storage.engine import open_engine
 from storage.upgrade import upgrade
+from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.serving.server import running
 from tests.browser.screens import CHROMIUM, browsing, picture
@@ -40,7 +41,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
 
 @asynccontextmanager
 async def api(engine: AsyncEngine, cache: MemoryCache, port: int = 0) -> AsyncIterator[str]:
-    built = build_api(engine, cache, TENANT)
+    built = build_api(engine, cache, everyone(TENANT))
     async with running(
         built.app, "127.0.0.1", port, option="-", before_drain=built.feed.close
     ) as url:

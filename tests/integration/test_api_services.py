@@ -22,6 +22,7 @@ from storage.cache import LiveMessage, MemoryCache, open_cache
 from storage.engine import open_engine, transaction
 from storage.results import ResultStore
 from storage.upgrade import upgrade
+from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 
@@ -58,7 +59,7 @@ async def answers(url: str) -> list[dict[str, Any]]:
                 assert not stored.failed
         facts = batch([distressed(0, conversation="c-3")], None).conversation
         await results.end_conversation(facts, START_NS + 80 * SECOND_NS)
-        api = build_api(engine, MemoryCache(), "acme")
+        api = build_api(engine, MemoryCache(), everyone("acme"))
         transport = httpx.ASGITransport(api.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
             return [(await client.get(path)).raise_for_status().json() for path in PATHS]

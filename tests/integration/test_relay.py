@@ -97,7 +97,7 @@ async def test_every_sink_gets_every_score_and_then_nothing_is_left(engine: Asyn
         assert await relay.serve(sink) == 0
     assert await left(engine) == (0, 0)
     assert await cache.aggregates("acme") == await read_aggregates(engine)
-    events = await StoredFeed(engine, "acme").after(0, 100)
+    events = await StoredFeed(engine).after(0, 100, "acme")
     assert [event.feed_id for event in events] == sorted(event.feed_id for event in events)
     assert len(events) == 10
     for conversation in ("c-1", "c-2"):
@@ -186,7 +186,7 @@ async def test_the_end_of_a_conversation_is_told_after_its_scores(engine: AsyncE
     cache = MemoryCache()
     relay = Relay(engine, cache, FakeKafka())
     await relay.serve("feed")
-    events = await StoredFeed(engine, "acme").after(0, 100)
+    events = await StoredFeed(engine).after(0, 100, "acme")
     assert [event.kind for event in events] == ["score", "score", "score", "ended"]
     await relay.serve("cache")
     assert [item.ended for item in await cache.aggregates("acme")] == [True]
@@ -197,13 +197,13 @@ async def test_the_feed_forgets_after_an_hour_and_its_ids_go_on(engine: AsyncEng
     clock = Clock()
     relay = Relay(engine, MemoryCache(), FakeKafka(), now_ns=clock)
     await relay.serve("feed")
-    feed = StoredFeed(engine, "acme")
+    feed = StoredFeed(engine)
     before = await feed.head()
     clock.now_ns = KEEP_FEED_NS + 1
     await fill(engine, 1, "c-2")
     await relay.serve("feed")
     assert await feed.tail() == await feed.head() > before
-    assert await StoredFeed(engine, "another").after(0, 10) == []
+    assert await StoredFeed(engine).after(0, 10, "another") == []
 
 
 async def test_the_relay_runs_until_cancelled_and_waits_for_a_database_that_is_away() -> None:

@@ -14,6 +14,7 @@ from storage.cache import MemoryCache
 from storage.engine import open_engine
 from storage.results import ResultStore
 from storage.upgrade import upgrade
+from streams.serving.access.caller import everyone
 from streams.serving.api.conversations import PlaceCursor
 from streams.serving.api.cursors import from_cursor, to_cursor
 from streams.serving.api.service import build_api
@@ -60,7 +61,7 @@ IDS = st.sampled_from(["c-1", "c-1", "c-1", "c-2"]) | st.text(min_size=1, max_si
 def test_every_answer_is_documented(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-        app = build_api(engine, MemoryCache(), "acme").app
+        app = build_api(engine, MemoryCache(), everyone("acme")).app
         transport = httpx.ASGITransport(app, raise_app_exceptions=True)
         client = httpx.AsyncClient(transport=transport, base_url="http://api")
 

@@ -19,6 +19,7 @@ from storage.feed import StoredFeed
 from storage.results import ResultStore
 from storage.upgrade import upgrade
 from storage.values import ConversationKey
+from streams.serving.access.caller import everyone
 from streams.serving.api.app import create_app
 from streams.serving.api.cursors import to_cursor
 from streams.serving.api.health import Check
@@ -44,11 +45,11 @@ async def client(engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def client_of(engine: AsyncEngine, *checks: Check) -> httpx.AsyncClient:
-    async def queue_of(conversation: str) -> str | None:
-        return await read_queue(engine, ConversationKey("acme", conversation))
+    async def queue_of(key: ConversationKey) -> str | None:
+        return await read_queue(engine, key)
 
-    feed = LiveFeed(StoredFeed(engine, "acme"), queue_of, tenant="acme")
-    app = create_app(engine=engine, tenant="acme", feed=feed, checks=checks)
+    feed = LiveFeed(StoredFeed(engine), queue_of)
+    app = create_app(engine=engine, authenticate=everyone("acme"), feed=feed, checks=checks)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://api"
     )

@@ -17,6 +17,7 @@ from storage.cache import LiveMessage, MemoryCache, SeparateMemoryError
 from storage.engine import open_engine, transaction
 from storage.upgrade import upgrade
 from streams.cli.serve import serve
+from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.serving.server import ListenError, listen, running, url
 from tests.scores import distressed
@@ -60,7 +61,7 @@ async def test_a_browser_that_comes_back_goes_on_and_the_server_ends_with_stream
     engine: AsyncEngine,
 ) -> None:
     cache = MemoryCache()
-    api = build_api(engine, cache, "acme")
+    api = build_api(engine, cache, everyone("acme"))
     async with httpx.AsyncClient() as client:
         async with running(
             api.app, "127.0.0.1", 0, option="-", before_drain=api.feed.close
@@ -84,7 +85,7 @@ async def test_a_browser_that_comes_back_goes_on_and_the_server_ends_with_stream
 
 async def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/empty.db")
-    api = build_api(engine, MemoryCache(), "acme")
+    api = build_api(engine, MemoryCache(), everyone("acme"))
     transport = httpx.ASGITransport(api.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         response = await client.get("/readyz")

@@ -18,6 +18,7 @@ from storage.cache import LiveMessage, MemoryCache
 from storage.engine import open_engine, transaction
 from storage.results import ResultStore
 from storage.upgrade import upgrade
+from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.serving.dashboard import board as board_module
 from streams.serving.dashboard.board import Board
@@ -61,7 +62,7 @@ class Backend:
 
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[str]:
-        api = build_api(self.engine, self.cache, "acme")
+        api = build_api(self.engine, self.cache, everyone("acme"))
         async with running(
             api.app, "127.0.0.1", port, option="-", before_drain=api.feed.close
         ) as url:

@@ -11,6 +11,7 @@ from inference.contract import to_json
 from storage.cache import LiveMessage, MemoryCache
 from storage.errors import StoreUnavailableError
 from storage.feed import FeedEvent
+from storage.values import ConversationKey
 from streams.serving import live
 from streams.serving.live import PAGE, Filter, LiveFeed
 from tests.scores import distressed
@@ -26,11 +27,11 @@ class Stored:
     events: list[FeedEvent] = field(default_factory=list)
     away: bool = False
 
-    def add(self, conversation: str = "c-1", *, age_ns: int = 0) -> int:
+    def add(self, conversation: str = "c-1", *, tenant: str = "acme", age_ns: int = 0) -> int:
         feed_id = len(self.events) + 1
         payload = f'{{"n":{feed_id}}}'.encode()
         self.events.append(
-            FeedEvent(feed_id, "acme", conversation, "score", payload, NOW_NS - age_ns)
+            FeedEvent(feed_id, tenant, conversation, "score", payload, NOW_NS - age_ns)
         )
         return feed_id
 
@@ -42,17 +43,23 @@ class Stored:
         self._ask()
         return self.events[0].feed_id if self.events else 0
 
-    async def after(self, feed_id: int, limit: int) -> Sequence[FeedEvent]:
+    async def after(
+        self, feed_id: int, limit: int, tenant: str | None = None
+    ) -> Sequence[FeedEvent]:
         self._ask()
-        return [event for event in self.events if event.feed_id > feed_id][:limit]
+        return [
+            event
+            for event in self.events
+            if event.feed_id > feed_id and tenant in (None, event.tenant)
+        ][:limit]
 
     def _ask(self) -> None:
         if self.away:
             raise StoreUnavailableError("away")
 
 
-async def queue_of(conversation: str) -> str | None:
-    return {"c-1": "billing", "c-2": "sales"}.get(conversation)
+async def queue_of(key: ConversationKey) -> str | None:
+    return {"c-1": "billing", "c-2": "sales"}.get(key.conversation)
 
 
 class Bell:
@@ -75,7 +82,6 @@ async def reading(stored: Stored, queue_size: int = 256) -> AsyncIterator[tuple[
     feed = LiveFeed(
         stored,
         queue_of,
-        tenant="acme",
         signals=bell.cache,
         queue_size=queue_size,
         now_ns=lambda: NOW_NS,
@@ -93,7 +99,7 @@ async def reading(stored: Stored, queue_size: int = 256) -> AsyncIterator[tuple[
 def listen(
     feed: LiveFeed, after: int | None = None, wanted: Filter | None = None
 ) -> aclosing[AsyncGenerator[bytes]]:
-    return aclosing(feed.stream(after, wanted or Filter()))
+    return aclosing(feed.stream(after, wanted or Filter("acme")))
 
 
 async def take(stream: AsyncGenerator[bytes], count: int) -> list[dict[str, str]]:
@@ -159,7 +165,9 @@ async def test_a_listener_that_was_away_too_long_gets_a_gap_and_goes_on(
     assert (event["event"], event["id"]) == ("score", "4")
 
 
-@pytest.mark.parametrize("wanted", [Filter(conversation="c-2"), Filter(queue="sales")])
+@pytest.mark.parametrize(
+    "wanted", [Filter("acme", conversation="c-2"), Filter("acme", queue="sales")]
+)
 async def test_a_filter_admits_one_conversation_or_one_queue(wanted: Filter) -> None:
     stored = Stored()
     for conversation in ("c-1", "c-2", "c-unknown"):
@@ -189,6 +197,18 @@ async def test_provisional_scores_have_no_id() -> None:
     assert event["event"] == "provisional"
     assert '"conversation":"c-2"' in event["data"]
     assert "id" not in event
+
+
+async def test_a_listener_gets_nothing_of_another_tenant_live_or_missed() -> None:
+    stored = Stored()
+    stored.add(tenant="rival")
+    stored.add()
+    async with reading(stored) as (feed, bell), listen(feed, after=0) as stream:
+        assert [event.get("id") for event in await take(stream, 2)] == ["0", "2"]
+        stored.add(tenant="rival")
+        stored.add()
+        await bell.ring()
+        assert [event["id"] for event in await take(stream, 1)] == ["4"]
 
 
 async def test_a_slow_listener_falls_back_to_sql_and_holds_up_nobody() -> None:
@@ -252,7 +272,7 @@ async def test_signals_that_are_away_are_asked_again(monkeypatch: pytest.MonkeyP
                 yield LiveMessage("provisional", "acme", "c-1", payload)
                 await asyncio.sleep(0.01)
 
-    feed = LiveFeed(Stored(), queue_of, tenant="acme", signals=Flaky())
+    feed = LiveFeed(Stored(), queue_of, signals=Flaky())
     async with listen(feed) as stream:
         await take(stream, 1)
         task = asyncio.create_task(feed.run())

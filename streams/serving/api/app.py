@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from streams.serving.api import conversations, health, live, problems
+from streams.serving import problems
+from streams.serving.access.caller import Authenticate
+from streams.serving.api import conversations, health, live
 from streams.serving.api.health import Check
 from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
@@ -25,16 +27,16 @@ DESCRIPTION: Final = (
 def create_app(
     *,
     engine: AsyncEngine,
-    tenant: str,
+    authenticate: Authenticate,
     feed: LiveFeed,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
 ) -> FastAPI:
-    """Build the API of one tenant. It opens nothing and closes nothing that it is given.
+    """Build the API. It opens nothing and closes nothing that it is given.
 
     Args:
-        engine: of the database; only read.
-        tenant: whose conversations are shown.
+        engine: of the database.
+        authenticate: says who asks; every query is bound to their tenant.
         feed: read while the application runs.
         checks: what `/readyz` asks.
         registry: what `/metrics` shows; the API adds its own metrics. None makes one.
@@ -60,10 +62,11 @@ def create_app(
         docs_url=None,  # its page loads scripts from elsewhere; /openapi.json is complete
         redoc_url=None,
     )
+    app.state.authenticate = authenticate
     problems.install(app)
     app.add_middleware(RequestMetrics, registry=registry)
     watch_feed(feed, registry)
-    app.include_router(conversations.router(engine, tenant))
+    app.include_router(conversations.router(engine))
     app.include_router(live.router(feed))
     app.include_router(health.router(checks, registry))
     return app

@@ -19,6 +19,7 @@ from storage.conversations import (
 )
 from storage.timeline import Wanted, bucket_page, window_page
 from storage.values import LIVE_RUN, ConversationKey
+from streams.serving.access.caller import Viewer
 from streams.serving.api.bodies import (
     BucketPage,
     ConversationDetail,
@@ -29,8 +30,8 @@ from streams.serving.api.bodies import (
     conversation_detail,
 )
 from streams.serving.api.cursors import from_cursor, to_cursor
-from streams.serving.api.problems import ProblemError, documented
 from streams.serving.api.schemas import answers
+from streams.serving.problems import ProblemError, documented
 
 ID: Final = r"^[A-Za-z0-9._:-]{1,128}$"
 """As records name tenants, conversations and participants."""
@@ -63,12 +64,13 @@ def to_ns(moment: datetime) -> int:
     return max(0, min((moment - _EPOCH) // _MICROSECOND * 1_000, INT64_MAX))
 
 
-def router(engine: AsyncEngine, tenant: str) -> APIRouter:
-    """Routes that read what is stored of one tenant."""
+def router(engine: AsyncEngine) -> APIRouter:
+    """Routes that read what is stored of the caller's tenant."""
     routes = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 
     @routes.get("", responses=answers(ConversationPage) | documented(422, 503))
     async def conversations(
+        caller: Viewer,
         state: Annotated[Literal["live", "ended"] | None, Query()] = None,
         queue: Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")] = None,
         min_distress: Annotated[float | None, Query(ge=0.0, le=1.0)] = None,
@@ -82,7 +84,7 @@ def router(engine: AsyncEngine, tenant: str) -> APIRouter:
         """
         found = await list_conversations(
             engine,
-            tenant,
+            caller.tenant,
             live=None if state is None else state == "live",
             queue=queue,
             min_distress=min_distress,
@@ -101,9 +103,9 @@ def router(engine: AsyncEngine, tenant: str) -> APIRouter:
     @routes.get(
         "/{conversation}", responses=answers(ConversationDetail) | documented(404, 422, 503)
     )
-    async def conversation(conversation: ConversationId) -> Response:
+    async def conversation(caller: Viewer, conversation: ConversationId) -> Response:
         """One conversation, with counts of its windows by participant."""
-        key = ConversationKey(tenant, conversation)
+        key = ConversationKey(caller.tenant, conversation)
         call = await read_conversation(engine, key)
         if call is None:
             raise _unknown()
@@ -114,6 +116,7 @@ def router(engine: AsyncEngine, tenant: str) -> APIRouter:
         responses=answers(ScorePage, BucketPage) | documented(404, 422, 503),
     )
     async def scores(
+        caller: Viewer,
         conversation: ConversationId,
         participant: Annotated[str | None, Query(pattern=ID)] = None,
         begin: Annotated[AwareDatetime | None, Query(alias="from")] = None,
@@ -128,7 +131,7 @@ def router(engine: AsyncEngine, tenant: str) -> APIRouter:
         Times are RFC 3339 with an offset. A page holds whole instants: slightly fewer than
         `limit` items, or more where more participants have a window at one instant.
         """
-        key = ConversationKey(tenant, conversation)
+        key = ConversationKey(caller.tenant, conversation)
         if await read_queue(engine, key) is None:
             raise _unknown()
         from_ns = None if begin is None else to_ns(begin)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from streams.serving.api.problems import ProblemError
+from streams.serving.problems import ProblemError
 
 T = TypeVar("T")
 

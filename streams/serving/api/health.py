@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from inference.errors import AffectstreamError
-from streams.serving.api.problems import documented, problem
+from streams.serving.problems import documented, problem
 
 CHECK_TIMEOUT_S: Final = 2.0
 

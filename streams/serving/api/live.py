@@ -9,9 +9,10 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse
 from starlette.types import Send
 
+from streams.serving.access.caller import Viewer
 from streams.serving.api.conversations import ID, INT64_MAX
-from streams.serving.api.problems import documented
 from streams.serving.live import Filter, LiveFeed
+from streams.serving.problems import documented
 
 EVENTS: Final = (
     "`ready` where the stream starts; `score` for a final score and `ended` for the end of a "
@@ -47,11 +48,12 @@ def router(feed: LiveFeed) -> APIRouter:
 
     @routes.get("/v1/live", response_class=StreamingResponse, responses=_STREAM | documented(422))
     async def live(
+        caller: Viewer,
         conversation: Annotated[str | None, Query(pattern=ID)] = None,
         queue: Annotated[str | None, Query(max_length=256)] = None,
         last_event_id: Annotated[int | None, Header(ge=0, le=INT64_MAX)] = None,
     ) -> LiveResponse:
         """Scores as they happen; go on after `Last-Event-ID`, at most one hour back."""
-        return LiveResponse(feed.stream(last_event_id, Filter(conversation, queue)))
+        return LiveResponse(feed.stream(last_event_id, Filter(caller.tenant, conversation, queue)))
 
     return routes

@@ -13,6 +13,7 @@ from storage.errors import StorageError
 from storage.feed import StoredFeed
 from storage.upgrade import revision
 from storage.values import ConversationKey
+from streams.serving.access.caller import Authenticate
 from streams.serving.api.app import create_app
 from streams.serving.api.health import Check
 from streams.serving.live import LiveFeed
@@ -29,32 +30,32 @@ class Api:
 def build_api(
     engine: AsyncEngine,
     cache: Cache,
-    tenant: str,
+    authenticate: Authenticate,
     *,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
 ) -> Api:
-    """The API of one tenant. Connects to nothing until it runs.
+    """The API. Connects to nothing until it runs.
 
     Args:
-        engine: of the database; only read.
+        engine: of the database.
         cache: tells of provisional scores and new events.
-        tenant: whose conversations are shown.
+        authenticate: says who asks.
         checks: asked by `/readyz` beside `database` and `cache`.
         registry: shown by `/metrics`; the API adds its own metrics.
     """
 
-    async def queue_of(conversation: str) -> str | None:
-        return await read_queue(engine, ConversationKey(tenant, conversation))
+    async def queue_of(key: ConversationKey) -> str | None:
+        return await read_queue(engine, key)
 
     async def database() -> None:
         if await revision(engine) is None:
             raise StorageError("the database has no tables: run `affectstream db upgrade`")
 
-    feed = LiveFeed(StoredFeed(engine, tenant), queue_of, tenant=tenant, signals=cache)
+    feed = LiveFeed(StoredFeed(engine), queue_of, signals=cache)
     app = create_app(
         engine=engine,
-        tenant=tenant,
+        authenticate=authenticate,
         feed=feed,
         checks=(Check("database", database), Check("cache", cache.check), *checks),
         registry=registry,

@@ -1,0 +1,1 @@
+"""Alerts: rules as data, their state machine in event time, and what a rule would have done."""
