@@ -5,10 +5,21 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
+from storage.alerts import AlertDetail, AlertJson
 from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
 
 TEMPLATE: Final = "#/components/schemas/{name}"
-BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage)
+BODIES: Final = (
+    ConversationPage,
+    ConversationDetail,
+    ScorePage,
+    BucketPage,
+    AlertPage,
+    AlertDetail,
+    AlertJson,
+    DeliveryPage,
+)
 
 
 def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
