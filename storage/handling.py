@@ -79,7 +79,7 @@ async def _change(
             .values(**values)
         )
         changed = {**row, **values}
-        order_ns = max(now_ns, row["resolved_ns"] or row["fired_ns"])
+        order_ns = max(now_ns, (row["resolved_ns"] or row["fired_ns"]) + 2)  # after those
         message = outgoing(changed, step, now_ns, sinks=("feed",), order_ns=order_ns)
         await write_outbox(connection, [message])
     return alert_json(changed)

@@ -44,7 +44,7 @@ async def write(
     for one in batch.transitions:
         if one.fired_ns is None:
             continue
-        if one.state is AlertState.FIRING and one.before is not AlertState.RESOLVING:
+        if one.begins_alert:
             await connection.execute(insert(alerts).values(_alert(batch, frozen, one)))
             await _tell(connection, batch.key.tenant, batch.key.run, one.alert, "firing", one.at_ns)
             continue
@@ -157,7 +157,8 @@ async def _tell(
     row = await find_alert(connection, tenant, run, alert)
     if row is not None:  # erased or expired in the meantime: there is nothing to tell
         sinks = tuple(dict.fromkeys((*SINKS[KIND], *row["sinks"])))
-        message = outgoing(row, step, at_ns, sinks=sinks, order_ns=at_ns)
+        order_ns = at_ns if step == "firing" else max(at_ns, row["fired_ns"] + 1)
+        message = outgoing(row, step, at_ns, sinks=sinks, order_ns=order_ns)
         await write_outbox(connection, [message])
 
 

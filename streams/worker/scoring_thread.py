@@ -14,6 +14,7 @@ from streams.scoring import WindowScorer, score_closings, score_drafts
 from streams.telemetry import logger
 from streams.windows.aligner import Closing
 from streams.windows.participant import WindowDraft
+from streams.worker.alerting import Alerting
 
 ATTEMPTS: Final = 3
 """A window that fails alone this often is given up: it goes to `.dlq`, the next ones go on."""
@@ -37,12 +38,29 @@ class ScoredClosing:
 
 
 class ScoringThread:
-    """Runs a scorer outside the event loop, which must go on fetching and committing."""
+    """Runs a scorer outside the event loop, which must go on fetching and committing.
 
-    def __init__(self, scorer: WindowScorer, run: str) -> None:
+    Args:
+        scorer: the experts.
+        run: under which it scores.
+        alerts: sees final scores before they are stored; None watches for nothing.
+    """
+
+    def __init__(self, scorer: WindowScorer, run: str, *, alerts: Alerting | None = None) -> None:
         self._scorer = scorer
         self._run = run
+        self._alerts = alerts
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+
+    @property
+    def rule_errors(self) -> int:
+        """How often an alert rule raised."""
+        return 0 if self._alerts is None else self._alerts.errors
+
+    def may_score(self, closing: Closing) -> bool:
+        """Whether the alert rules that hold for every window of it are known."""
+        alerts = self._alerts
+        return alerts is None or all(alerts.knows(draft.start_ns) for draft in closing.drafts)
 
     async def warm_up(self) -> float:
         """Score a window that nobody sees, on the thread that will score the others.
@@ -73,6 +91,12 @@ class ScoringThread:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _final(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
+        scored = self._scored(closings)
+        if self._alerts is None:
+            return scored
+        return [replace(closing, batch=self._alerts(closing.batch)) for closing in scored]
+
+    def _scored(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
         try:
             return [ScoredClosing(batch) for batch in score_closings(closings, self._scorer)]
         except Exception:  # noqa: BLE001 - whatever it is, it must not reach the neighbours
