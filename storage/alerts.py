@@ -61,7 +61,7 @@ class VerdictJson(Struct, frozen=True, kw_only=True):
 
 
 class AlertJson(Struct, frozen=True, kw_only=True):
-    """One time that a rule fired for a participant: an estimate stayed over a threshold."""
+    """One time that a rule fired for a participant: an estimate stayed past its threshold."""
 
     id: str
     run: str
@@ -76,7 +76,7 @@ class AlertJson(Struct, frozen=True, kw_only=True):
     metric: str
     state: Literal["firing", "resolving", "resolved"]
     since: Time
-    """When the metric went over the threshold."""
+    """End of the first window past the threshold."""
     fired: Time
     resolved: Time | None
     reason: str | None

@@ -83,9 +83,8 @@ def alertmanager_alert(news: AlertNews, tenant: str, *, until_ns: int) -> dict[s
         },
         "annotations": {
             "summary": f"{alert.metric} of the {alert.role.value} in {alert.conversation} "
-            f"over the threshold since {alert.since}{value}",
+            f"past its threshold since {alert.since}{value}",
             "alert": alert.id,
-            "reason": alert.reason or "",
         },
         "startsAt": alert.fired,
         "endsAt": alert.resolved or format_time(until_ns),
