@@ -5,10 +5,24 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
+from streams.alerts.report import BackTestBody
+from streams.alerts.rule import RuleSpec
 from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
 
 TEMPLATE: Final = "#/components/schemas/{name}"
-BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage)
+BODIES: Final = (
+    ConversationPage,
+    ConversationDetail,
+    ScorePage,
+    BucketPage,
+    RulePage,
+    RuleBody,
+    RuleDetail,
+    RuleSpec,
+    BackTestRequest,
+    BackTestBody,
+)
 
 
 def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
