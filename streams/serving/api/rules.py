@@ -204,8 +204,8 @@ def _asked(data: bytes) -> BackTestRequest:
 
 def _invalid(detail: str) -> ProblemError:
     """From `field: what to change`, or from what is wrong with all of it."""
-    field, _, message = detail.partition(": ")
-    wrong = {"field": field, "message": message} if message else {"field": "", "message": detail}
+    named = re.match(r"(?P<field>[^\s:]+): (?P<message>.+)", detail, re.DOTALL)
+    wrong = named.groupdict() if named else {"field": "", "message": detail}
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[wrong])
 
 
