@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -44,7 +45,10 @@ _SINK: Final = r"^(alertmanager|webhook:[A-Za-z0-9._:-]{1,128})$"
 
 Name = Annotated[str, Meta(pattern=_ID)]
 Seconds = Annotated[float, Meta(ge=0.0, le=LONGEST_S)]
-Text = Annotated[str, Meta(max_length=256)]
+Text = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00]*$")]
+"""Without the one character that PostgreSQL keeps in no text."""
+Metric = Annotated[str, Meta(extra_json_schema={"enum": list(METRICS)})]
+Level = Annotated[float, Meta(extra_json_schema={"minimum": -6.0, "maximum": 6.0})]
 
 
 class RuleError(AffectstreamError):
@@ -85,8 +89,8 @@ class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class After(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Arms a rule: it may begin only so long after another metric was this high."""
 
-    metric: str
-    enter: float
+    metric: Metric
+    enter: Level
     within_s: Annotated[float, Meta(gt=0.0, le=LONGEST_S)]
 
     @property
@@ -96,18 +100,18 @@ class After(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse what can never be reached."""
-        _check_metric("after.metric", self.metric)
-        _check_level("after.enter", self.enter, self.metric)
+        _check_metric("metric", self.metric)
+        _check_level("enter", self.enter, self.metric)
 
 
 class RuleSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule without its name. Docs: `docs/alerts.md`."""
 
-    metric: str
+    metric: Metric
     """One of `METRICS`."""
-    enter: float
+    enter: Level
     """At least this (with `direction` `below`: at most) begins a course."""
-    exit: float
+    exit: Level
     """Less than this (`below`: more) ends one. Between the two nothing changes."""
     direction: Direction = Direction.ABOVE
     for_s: Seconds = 10.0
@@ -122,9 +126,9 @@ class RuleSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     match: Match = Match()
     notify: tuple[Annotated[str, Meta(pattern=_SINK)], ...] = ()
     """`webhook:NAME` and `alertmanager`, beside Kafka and the live feed."""
-    summary: Annotated[str, Meta(max_length=500)] = ""
+    summary: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")] = ""
     """One sentence that a supervisor understands."""
-    runbook: Annotated[str, Meta(max_length=256)] = ""
+    runbook: Text = ""
     """What to do about it: the name of a page, or a link."""
     after: After | None = None
 
@@ -179,6 +183,18 @@ class RuleSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return _digest(self)
 
 
+_FIELD: Final = re.compile(
+    r"Object (contains )?(?P<problem>unknown|missing required) field `(?P<field>.*)`", re.DOTALL
+)
+_OWN_WORDS: Final = re.compile(r"[a-z_]+: ")
+_ADVICE: Final[Mapping[str, str]] = {
+    "metric": f"one of {', '.join(METRICS)}",
+    "direction": " or ".join(Direction),
+    "severity": ", ".join(Severity),
+    "roles": f"some of {', '.join(Role)}",
+    "notify": "alertmanager, or webhook:NAME with the name of a target in the settings",
+    **dict.fromkeys(("for_s", "keep_firing_for_s", "cooldown_s", "within_s"), "seconds, as 10"),
+}
 _NOT_DECIDING: Final = ("severity", "notify", "summary", "runbook")
 _decoder: Final = msgspec.json.Decoder(RuleSpec)
 
@@ -200,7 +216,7 @@ def _ns(seconds: float) -> int:
 
 def _check_metric(field: str, metric: str) -> None:
     if metric not in METRICS:
-        raise ValueError(f"{field}: there is no {metric!r}; write one of {', '.join(METRICS)}")
+        raise ValueError(f"{field}: there is no {metric[:64]!r}; write one of {', '.join(METRICS)}")
 
 
 def _check_level(field: str, level: float, metric: str) -> None:
@@ -223,7 +239,7 @@ def spec_of(body: Any, where: str) -> RuleSpec:
     try:
         return msgspec.convert(body, RuleSpec)
     except msgspec.ValidationError as exc:
-        raise RuleError(f"{where}: {_said(exc)}") from exc
+        raise RuleError(f"{where}: {said(exc)}") from exc
 
 
 def spec_from_json(data: bytes, where: str) -> RuleSpec:
@@ -231,7 +247,7 @@ def spec_from_json(data: bytes, where: str) -> RuleSpec:
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise RuleError(f"{where}: {_said(exc)}") from exc
+        raise RuleError(f"{where}: {said(exc)}") from exc
 
 
 def plain(spec: RuleSpec) -> dict[str, Any]:
@@ -296,7 +312,18 @@ def _named(entry: Any, where: str) -> tuple[str, dict[str, Any]]:
         ) from exc
 
 
-def _said(error: Exception) -> str:
-    """What msgspec says, with the field in front as everywhere else."""
-    said, _, path = str(error).partition(" - at `$.")
-    return f"{path.rstrip('`')}: {said}" if path else said
+def said(error: Exception) -> str:
+    """What msgspec says, with the field in front as everywhere else, and what to write."""
+    message, _, path = str(error).partition(" - at `$")
+    path = path.rstrip("`").lstrip(".")
+    found = _FIELD.fullmatch(message)
+    if found is not None:
+        path = f"{path}.{found['field']}".lstrip(".")
+        message = (
+            "is missing" if found["problem"] == "missing required" else "there is no such field"
+        )
+    elif path and _OWN_WORDS.match(message):
+        return f"{path}.{message}"
+    advice = _ADVICE.get(re.sub(r"\[.*", "", path).rpartition(".")[2])
+    message = f"{message}; write {advice}" if advice else message
+    return f"{path}: {message}" if path else message

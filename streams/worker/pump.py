@@ -29,6 +29,7 @@ from streams.worker.scoring_thread import (
     ScoredClosing,
     ScoringThread,
     first_window,
+    without_alerts,
     without_scores,
 )
 
@@ -268,7 +269,10 @@ class Pump:
             self._answer(work, closing.batch, result)
 
     def _settle(self, closing: Closing, scored: ScoredClosing) -> ScoredClosing:
-        if self._store_failures[closing.key] < ATTEMPTS:
+        failures = self._store_failures[closing.key]
+        if failures == ATTEMPTS - 1:
+            return without_alerts(scored)
+        if failures < ATTEMPTS:
             return scored
         return without_scores(closing, "storing it failed; the worker's log has the error")
 

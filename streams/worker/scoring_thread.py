@@ -153,6 +153,17 @@ def advanced(progress: Progress | None, closed_until_ns: int) -> Progress:
     return replace(progress, closed_until_ns=closed_until_ns)
 
 
+def without_alerts(scored: ScoredClosing) -> ScoredClosing:
+    """The same scores as if no rule had seen them: what a rule says may not cost a score.
+
+    What the rules carry stays what it was, so they take the window for one that is missing.
+    """
+    batch = scored.batch
+    carried = b"" if batch.expected is None else batch.expected.alerts
+    unseen = replace(batch.progress, alerts=carried)
+    return replace(scored, batch=replace(batch, progress=unseen, transitions=()))
+
+
 def without_scores(closing: Closing, error: str) -> ScoredClosing:
     """Give every window of a closing up."""
     return ScoredClosing(

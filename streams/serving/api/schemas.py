@@ -6,8 +6,11 @@ import msgspec
 from fastapi import FastAPI
 
 from storage.alerts import AlertDetail, AlertJson
+from streams.alerts.report import BackTestBody
+from streams.alerts.rule import RuleSpec
 from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
 from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
+from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
 
 TEMPLATE: Final = "#/components/schemas/{name}"
 BODIES: Final = (
@@ -19,6 +22,12 @@ BODIES: Final = (
     AlertDetail,
     AlertJson,
     DeliveryPage,
+    RulePage,
+    RuleBody,
+    RuleDetail,
+    RuleSpec,
+    BackTestRequest,
+    BackTestBody,
 )
 
 
