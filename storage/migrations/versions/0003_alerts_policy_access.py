@@ -236,6 +236,6 @@ def downgrade() -> None:
 
 
 def _set_sink_length(length: int) -> None:
-    """Names of webhooks are longer than those of our own sinks. SQLite keeps any length."""
-    if op.get_context().dialect.name == "postgresql":
-        op.alter_column("deliveries", "sink", type_=sa.String(length=length))
+    """Names of webhooks are longer than those of our own sinks."""
+    with op.batch_alter_table("deliveries") as deliveries:
+        deliveries.alter_column("sink", type_=sa.String(length=length), existing_nullable=False)
