@@ -205,11 +205,27 @@ def upgrade() -> None:
         ["tenant", "run", "minute_ns"],
         unique=False,
     )
+    op.create_table(
+        "utterances",
+        sa.Column("tenant", sa.String(length=128), nullable=False),
+        sa.Column("conversation", sa.String(length=128), nullable=False),
+        sa.Column("participant", sa.String(length=128), nullable=False),
+        sa.Column("segment", sa.String(length=128), nullable=False),
+        sa.Column("start_ns", sa.BigInteger(), nullable=False),
+        sa.Column("end_ns", sa.BigInteger(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("language", sa.String(length=64), nullable=False),
+        sa.Column("confidence", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "tenant", "conversation", "participant", "segment", name=op.f("pk_utterances")
+        ),
+    )
     _set_sink_length(160)
 
 
 def downgrade() -> None:
     _set_sink_length(16)
+    op.drop_table("utterances")
     op.drop_index(op.f("ix_rollups_tenant_run_minute_ns"), table_name="rollups")
     op.drop_column("progress", "alerts")
     op.drop_index(op.f("ix_participants_tenant_subject"), table_name="participants")

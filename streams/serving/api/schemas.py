@@ -5,10 +5,16 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
-from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies import (
+    BucketPage,
+    ConversationDetail,
+    ConversationPage,
+    ScorePage,
+    TranscriptPage,
+)
 
 TEMPLATE: Final = "#/components/schemas/{name}"
-BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage)
+BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage, TranscriptPage)
 
 
 def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
