@@ -125,7 +125,9 @@ async def scoring(
     whether it is ready.
     """
     rules = RuleReader(partial(read_every_rule, engine), partial(server_time_ns, engine))
-    thread = ScoringThread(scorer, LIVE_RUN, alerts=Alerting(rules))
+    thread = ScoringThread(
+        scorer, LIVE_RUN, keep_words=settings.keep_transcripts, alerts=Alerting(rules)
+    )
     logger("worker").info("experts_warm", seconds=round(await thread.warm_up(), 2))
     client = open_client()
     relay = Relay(

@@ -9,7 +9,7 @@ from typing import Final
 
 from inference.experts.synthetic import synthetic_window
 from inference.score import ParticipantState, WindowScore, encode_state
-from storage.values import ParticipantBatch, Progress
+from storage.values import ParticipantBatch, Progress, Utterance
 from streams.scoring import WindowScorer, score_closings, score_drafts
 from streams.telemetry import logger
 from streams.windows.aligner import Closing
@@ -43,12 +43,21 @@ class ScoringThread:
     Args:
         scorer: the experts.
         run: under which it scores.
+        keep_words: whether batches carry the words that were said.
         alerts: sees final scores before they are stored; None watches for nothing.
     """
 
-    def __init__(self, scorer: WindowScorer, run: str, *, alerts: Alerting | None = None) -> None:
+    def __init__(
+        self,
+        scorer: WindowScorer,
+        run: str,
+        *,
+        keep_words: bool = False,
+        alerts: Alerting | None = None,
+    ) -> None:
         self._scorer = scorer
         self._run = run
+        self._keep_words = keep_words
         self._alerts = alerts
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
 
@@ -98,7 +107,7 @@ class ScoringThread:
 
     def _scored(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
         try:
-            return [ScoredClosing(batch) for batch in score_closings(closings, self._scorer)]
+            return [ScoredClosing(batch) for batch in self._batches(closings)]
         except Exception:  # noqa: BLE001 - whatever it is, it must not reach the neighbours
             _log.exception("batch_failed", windows=sum(len(item.drafts) for item in closings))
         return [self._window_by_window(closing) for closing in closings]
@@ -113,6 +122,7 @@ class ScoringThread:
     def _window_by_window(self, closing: Closing) -> ScoredClosing:
         """The state of each window is built on the last one that could be scored."""
         scores: list[WindowScore] = []
+        words: list[Utterance] = []
         given_up: list[GivenUp] = []
         progress = closing.expected
         for draft in closing.drafts:
@@ -125,6 +135,7 @@ class ScoringThread:
                 given_up.append(GivenUp(draft, f"{type(exc).__name__}: {exc}"))
             else:
                 scores += batch.scores
+                words += batch.words
                 progress = batch.progress
         return ScoredClosing(
             ParticipantBatch(
@@ -133,6 +144,7 @@ class ScoringThread:
                 progress=advanced(progress, closing.closed_until_ns),
                 scores=tuple(scores),
                 conversation=closing.conversation,
+                words=tuple(words),
             ),
             tuple(given_up),
         )
@@ -140,10 +152,13 @@ class ScoringThread:
     def _insist(self, closing: Closing) -> ParticipantBatch:
         for attempt in range(1, ATTEMPTS):
             try:
-                return score_closings([closing], self._scorer)[0]
+                return self._batches([closing])[0]
             except Exception:  # noqa: BLE001 - tried again, then raised
                 _log.exception("window_failed", attempt=attempt, end_ns=closing.closed_until_ns)
-        return score_closings([closing], self._scorer)[0]
+        return self._batches([closing])[0]
+
+    def _batches(self, closings: Sequence[Closing]) -> list[ParticipantBatch]:
+        return score_closings(closings, self._scorer, keep_words=self._keep_words)
 
 
 def advanced(progress: Progress | None, closed_until_ns: int) -> Progress:

@@ -259,6 +259,12 @@ async def test_what_people_do_is_kept_told_and_never_moves_the_machine(
     scores = rises_and_falls()
     progress = await store(engine, scores[:6])
     alert = (await only_alert(engine)).id
+    detail = await read_alert(engine, "acme", alert)
+    assert detail is not None
+    assert [event.state for event in detail.events] == ["pending", "firing"]
+    assert {one.sink for one in detail.deliveries} == {
+        "kafka", "feed", "webhook:crm", "alertmanager",
+    }  # fmt: skip
     course = await rows(engine, alert_events)
     later_ns = FIRED_NS + 60 * SECOND_NS
     first = await handling.acknowledge(

@@ -8,7 +8,13 @@ from fastapi import FastAPI
 from storage.alerts import AlertDetail, AlertJson
 from streams.alerts.report import BackTestBody
 from streams.alerts.rule import RuleSpec
-from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies import (
+    BucketPage,
+    ConversationDetail,
+    ConversationPage,
+    ScorePage,
+    TranscriptPage,
+)
 from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
 from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
 
@@ -18,6 +24,7 @@ BODIES: Final = (
     ConversationDetail,
     ScorePage,
     BucketPage,
+    TranscriptPage,
     AlertPage,
     AlertDetail,
     AlertJson,
