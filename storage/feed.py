@@ -16,7 +16,7 @@ class FeedEvent:
 
     Attributes:
         feed_id: ascends in the order in which events became visible.
-        kind: `score` or `ended`.
+        kind: `score`, `ended` or `alert`.
         stored_ns: wall time at which the relay stored it.
     """
 

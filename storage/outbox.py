@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +26,7 @@ class Message:
     sink: str
     tenant: str
     kind: str
-    """`score` or `ended`."""
+    """`score`, `ended` or `alert`."""
     conversation: str
     participant: str
     at_ns: int
@@ -44,7 +44,7 @@ async def pending(engine: AsyncEngine, sink: str, *, now_ns: int, limit: int) ->
 
     Args:
         engine: of the database.
-        sink: one of `storage.results.SINKS`.
+        sink: as deliveries name it.
         now_ns: wall time; messages that were put off beyond it wait.
         limit: at most so many.
 
@@ -109,6 +109,54 @@ async def put_off(
             .where(deliveries.c.outbox_id == message.id, deliveries.c.sink == message.sink)
             .values(attempts=message.attempts + 1, next_attempt_ns=until_ns, dead=dead, error=error)
         )
+
+
+async def put_off_all(engine: AsyncEngine, sink: str, *, error: str, until_ns: int) -> None:
+    """Nobody answers at the sink: everything that waits for it waits until `until_ns`.
+
+    It counts as an attempt for each, so that none waits for ever.
+
+    Raises StoreUnavailableError.
+    """
+    async with transaction(engine) as connection:
+        await connection.execute(
+            update(deliveries)
+            .where(deliveries.c.sink == sink, deliveries.c.dead.is_(False))
+            .values(attempts=deliveries.c.attempts + 1, next_attempt_ns=until_ns, error=error)
+        )
+
+
+async def give_up(
+    engine: AsyncEngine,
+    *,
+    error: str,
+    sink: str | None = None,
+    attempts: int = 0,
+    known: Collection[str] = (),
+) -> int:
+    """Call deliveries dead; they stay to be looked at, and can be tried again by hand.
+
+    Args:
+        engine: of the database.
+        error: why.
+        sink: only of this one.
+        attempts: only those that failed at least so often.
+        known: none of these sinks.
+
+    Returns:
+        How many.
+
+    Raises StoreUnavailableError.
+    """
+    hopeless = update(deliveries).where(
+        deliveries.c.dead.is_(False),
+        deliveries.c.attempts >= attempts,
+        deliveries.c.sink.not_in(known),
+    )
+    if sink is not None:
+        hopeless = hopeless.where(deliveries.c.sink == sink)
+    async with transaction(engine) as connection:
+        return (await connection.execute(hopeless.values(dead=True, error=error))).rowcount
 
 
 async def append_to_feed(

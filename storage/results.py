@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -14,14 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.contract import to_json
 from inference.score import SCORE_NAMESPACE
-from storage import rollups
+from storage import rollups, transitions
 from storage.engine import snapshot, transaction
 from storage.errors import StoreUnavailableError
+from storage.messages import SINKS, Outgoing, write_outbox
 from storage.rows import evidence_rows, score_row
 from storage.schema import (
     conversations,
-    deliveries,
-    outbox,
     participants,
     progress,
     window_evidence,
@@ -36,13 +35,9 @@ from storage.values import (
     ParticipantKey,
     Progress,
     StoredConversation,
+    Transition,
 )
 
-SINKS: Final[Mapping[str, tuple[str, ...]]] = {
-    "score": ("kafka", "cache", "feed"),
-    "ended": ("cache", "feed"),
-}
-"""Who takes which kind of outbox row; each fails on its own."""
 ATTEMPTS: Final = 3
 EVERYBODY: Final = "-"
 _PROGRESS_KEY: Final = (
@@ -67,16 +62,29 @@ class CommitResult:
         return CommitResult({**self.rejected, **other.rejected}, {**self.failed, **other.failed})
 
 
+EndAlerts = Callable[[bytes, int, ParticipantKey], Sequence[Transition]]
+"""The last steps of the alert rules of a participant whose conversation is over: of
+`Progress.alerts`, the event time of the end, and whose they are."""
+
+
 class ResultStore:
     """Writes what workers score.
 
     Args:
         engine: from `storage.engine.open_engine`.
+        end_alerts: asked in the transaction that ends a conversation; None asks nobody.
         pause_s: wait before a transaction is tried again.
     """
 
-    def __init__(self, engine: AsyncEngine, *, pause_s: float = 0.05) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        end_alerts: EndAlerts | None = None,
+        pause_s: float = 0.05,
+    ) -> None:
         self._engine = engine
+        self._end_alerts = end_alerts
         self._pause_s = pause_s
 
     async def commit(self, batches: Sequence[ParticipantBatch]) -> CommitResult:
@@ -88,6 +96,8 @@ class ResultStore:
         3. insert scores and evidence (never upsert: a conflict is a bug)
         4. count rollups
         5. for the live run, one outbox row a score and one delivery a sink
+        6. insert the transitions of alert rules; for the live run an outbox row for each
+           alert that begins or ends, too
 
         Whatever the database refuses is tried again participant by participant, so that a
         bad batch never keeps its neighbours.
@@ -140,6 +150,8 @@ class ResultStore:
     async def end_conversation(self, facts: ConversationFacts, ended_ns: int) -> None:
         """Store the end once, and the rows of a conversation that had no score.
 
+        Alert rules of the live run come to rest in the same transaction, with the reason `ended`.
+
         Raises StoreUnavailableError.
         """
         ended = (
@@ -154,7 +166,18 @@ class ResultStore:
         async with transaction(self._engine) as connection:
             await _write_facts(connection, [facts])
             if (await connection.execute(ended)).rowcount:
-                await _write_outbox(connection, [_end_message(facts, ended_ns)])
+                await self._finish_alerts(connection, facts, ended_ns)
+                await write_outbox(connection, [_end_message(facts, ended_ns)])
+
+    async def _finish_alerts(
+        self, connection: AsyncConnection, facts: ConversationFacts, ended_ns: int
+    ) -> None:
+        key = ConversationKey(facts.tenant, facts.conversation)
+        if self._end_alerts is not None:
+            for batch in await _last_batches(connection, facts):
+                steps = self._end_alerts(batch.progress.alerts, ended_ns, batch.key)
+                await transitions.write(connection, replace(batch, transitions=tuple(steps)), facts)
+        await transitions.resolve(connection, key, reason="ended", at_ns=ended_ns)
 
     async def _attempt(self, batches: Sequence[ParticipantBatch]) -> CommitResult:
         """One transaction, on a new connection after each transient error."""
@@ -195,21 +218,26 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
         if batch.key.run == LIVE_RUN:
             await write_words(connection, key, batch.words)
     live = [score for score in scores if score.run == LIVE_RUN]
-    await _write_outbox(
+    await write_outbox(
         connection,
         [
-            {
-                "id": str(score.id),
-                "tenant": score.tenant,
-                "kind": "score",
-                "conversation": score.conversation,
-                "participant": score.participant,
-                "at_ns": score.start_ns,
-                "payload": to_json(score),
-            }
+            Outgoing(
+                id=str(score.id),
+                tenant=score.tenant,
+                kind="score",
+                conversation=score.conversation,
+                participant=score.participant,
+                at_ns=score.start_ns,
+                payload=to_json(score),
+                sinks=SINKS["score"],
+            )
             for score in live
         ],
     )
+    for batch in accepted:
+        await transitions.write(
+            connection, batch, facts[ConversationKey(batch.key.tenant, batch.key.conversation)]
+        )
     return CommitResult(rejected)
 
 
@@ -242,6 +270,32 @@ def _progress_of(row: RowMapping) -> Progress:
         state_version=row["state_version"],
         alerts=row["alerts"],
     )
+
+
+async def _last_batches(
+    connection: AsyncConnection, facts: ConversationFacts
+) -> list[ParticipantBatch]:
+    """Where the participants of a live conversation stand, as batches without a score."""
+    query = (
+        select(progress)
+        .where(
+            progress.c.tenant == facts.tenant,
+            progress.c.run == LIVE_RUN,
+            progress.c.conversation == facts.conversation,
+        )
+        .order_by(progress.c.participant)
+        .with_for_update()
+    )
+    return [
+        ParticipantBatch(
+            key=ParticipantKey(facts.tenant, LIVE_RUN, facts.conversation, row["participant"]),
+            expected=_progress_of(row),
+            progress=_progress_of(row),
+            scores=(),
+            conversation=facts,
+        )
+        for row in (await connection.execute(query)).mappings()
+    ]
 
 
 async def _set_progress(connection: AsyncConnection, batches: Sequence[ParticipantBatch]) -> None:
@@ -298,42 +352,20 @@ async def _insert_new(
         await connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
 
 
-async def _write_outbox(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    await connection.execute(insert(outbox), list(rows))
-    await connection.execute(
-        insert(deliveries),
-        [
-            {
-                "outbox_id": row["id"],
-                "sink": sink,
-                "tenant": row["tenant"],
-                "conversation": row["conversation"],
-                "at_ns": row["at_ns"],
-                "attempts": 0,
-                "next_attempt_ns": 0,
-                "dead": False,
-            }
-            for row in rows
-            for sink in SINKS[row["kind"]]
-        ],
-    )
-
-
-def _end_message(facts: ConversationFacts, ended_ns: int) -> dict[str, Any]:
+def _end_message(facts: ConversationFacts, ended_ns: int) -> Outgoing:
     name = f"{facts.tenant}/{LIVE_RUN}/ended/{facts.conversation}/{EVERYBODY}/{ended_ns}"
-    return {
-        "id": str(uuid.uuid5(SCORE_NAMESPACE, name)),
-        "tenant": facts.tenant,
-        "kind": "ended",
-        "conversation": facts.conversation,
-        "participant": EVERYBODY,
-        "at_ns": ended_ns,
-        "payload": msgspec.json.encode(
+    return Outgoing(
+        id=str(uuid.uuid5(SCORE_NAMESPACE, name)),
+        tenant=facts.tenant,
+        kind="ended",
+        conversation=facts.conversation,
+        participant=EVERYBODY,
+        at_ns=ended_ns,
+        payload=msgspec.json.encode(
             {"tenant": facts.tenant, "conversation": facts.conversation, "ended_ns": ended_ns}
         ),
-    }
+        sinks=SINKS["ended"],
+    )
 
 
 def _reason(error: SQLAlchemyError) -> str:

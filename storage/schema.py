@@ -252,8 +252,10 @@ alerts: Final = Table(
     Column("reason", String(32)),
     Column("peak", Double),
     Column("evidence", _json, nullable=False),
+    Column("sinks", _json, nullable=False),
     Column("acknowledged_ns", BigInteger),
     Column("acknowledged_by", String(256)),
+    Column("acknowledged_note", Text),
     Column("snoozed_until_ns", BigInteger),
     Column("snoozed_by", String(256)),
     Column("verdict", String(16)),
@@ -265,7 +267,8 @@ alerts: Final = Table(
 )
 """One row for each time a rule fired. What people did with it never reaches the state machine.
 
-Times of the machine are event time, those of people are wall time.
+`sinks` are those beside Kafka and the feed that were told, so that they hear of the
+end, too. Times of the machine are event time, those of people are wall time.
 """
 
 alert_events: Final = Table(

@@ -105,6 +105,11 @@ class Transition:
     sinks: tuple[str, ...] = ()
     """Targets beside Kafka and the feed that the rule notifies, as deliveries name them."""
 
+    @property
+    def begins_alert(self) -> bool:
+        """Whether the course fires for the first time: an alert is there from now on."""
+        return self.state is AlertState.FIRING and self.before is not AlertState.RESOLVING
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationFacts:

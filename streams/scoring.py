@@ -77,6 +77,7 @@ def score_closings(
     """Score the final windows of several participants in one call.
 
     Each batch carries the progress it was built on, so that storage can compare and set.
+    What the alert rules carry is handed on as it is: they see the scores afterwards.
 
     Args:
         closings: of different participants.
@@ -103,6 +104,7 @@ def score_closings(
                 progress=Progress(
                     closed_until_ns=closing.closed_until_ns,
                     state=encode_state(scored.states[_state_key(closing)]),
+                    alerts=b"" if closing.expected is None else closing.expected.alerts,
                 ),
                 scores=scored.scores[begin:end],
                 conversation=closing.conversation,

@@ -4,18 +4,23 @@
 Unknown keys are errors.
 """
 
+import base64
 import hashlib
 import json
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -31,6 +36,9 @@ from pydantic_settings import (
 
 PREFIX = "AFFECTSTREAM_"
 FILE = "affectstream.toml"
+SECRET_PREFIX = "whsec_"  # noqa: S105 - how secrets begin, none itself
+SECRET_BYTES = range(24, 65)
+"""As Standard Webhooks asks."""
 _SCORING = (
     "profile",
     "speech_model",
@@ -58,6 +66,55 @@ class Profile(StrEnum):
     DEFAULT = "default"
     RESEARCH = "research"
     """Weights whose data forbids commercial use. Must be chosen by name."""
+
+
+class WebhookSettings(BaseModel):
+    """Where alerts go that name `webhook:NAME`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr
+    """`https://…`; hidden, for some hold a secret. Redirects are not followed."""
+    secret: SecretStr
+    """Of signatures: `whsec_` and 24 to 64 bytes in base64."""
+    tenant: str = Field(default="", pattern=r"^[A-Za-z0-9._:-]{0,128}$")
+    """Whose alerts it may have; empty is every tenant."""
+
+    @property
+    def key(self) -> bytes:
+        """The secret, decoded."""
+        return base64.b64decode(self.secret.get_secret_value().removeprefix(SECRET_PREFIX))
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: SecretStr) -> SecretStr:
+        """Refuse what no client could post to."""
+        _check_url(url.get_secret_value())
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _secret(cls, secret: SecretStr) -> SecretStr:
+        """Refuse what receivers could not decode, or others could guess."""
+        text = secret.get_secret_value()
+        try:
+            key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+        except ValueError:
+            key = b""
+        if not text.startswith(SECRET_PREFIX) or len(key) not in SECRET_BYTES:
+            raise PydanticCustomError(
+                "secret",
+                "a secret is `whsec_` and 24 to 64 bytes in base64: "
+                "`echo whsec_$(openssl rand -base64 32)` makes one",
+            )
+        return secret
+
+
+def _check_url(text: str) -> None:
+    """Refuse what is no address of HTTP, without repeating it."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise PydanticCustomError("address", "no http:// or https:// address")
 
 
 _NOT_SETTINGS = ("affectstream_test_", "affectstream_shared")
@@ -148,6 +205,16 @@ class Settings(BaseSettings):
     worker_port: int = Field(default=8001, ge=0, le=65_535)
     """Where a worker answers `/healthz`, `/readyz` and `/metrics` on loopback; 0 takes any."""
 
+    # who hears of alerts
+    webhooks: dict[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,128}$")], WebhookSettings
+    ] = Field(default_factory=dict)
+    """Programs of others by name; a rule that names `webhook:NAME` tells them."""
+    alertmanager_url: str = ""
+    """Root of a Prometheus Alertmanager; a rule that names `alertmanager` tells it."""
+    public_url: str = ""
+    """Of the dashboard as people reach it, for links in what is sent."""
+
     # serving
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65_535)
@@ -177,6 +244,14 @@ class Settings(BaseSettings):
                     "servers", "{server} is no host:port", {"server": repr(server)}
                 )
         return servers
+
+    @field_validator("alertmanager_url", "public_url")
+    @classmethod
+    def _addresses(cls, url: str) -> str:
+        """Refuse what is no address of HTTP; empty is none."""
+        if url:
+            _check_url(url)
+        return url
 
     @field_validator("hop_ms")
     @classmethod

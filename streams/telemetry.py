@@ -11,7 +11,8 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 REPEAT_AFTER_S: Final = 10.0
 REMEMBERED: Final = 1_000
-FOREIGN_LOGGERS: Final = ("aiokafka", "alembic", "faust", "kafka", "mode")
+FOREIGN_LOGGERS: Final = ("aiokafka", "alembic", "faust", "httpcore", "httpx", "kafka", "mode")
+"""httpx would log the address of every request, and that of a webhook may be a secret."""
 
 
 class RateLimit(logging.Filter):

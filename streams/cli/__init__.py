@@ -30,7 +30,8 @@ db: Final = cyclopts.App(name="db", help="Prepare the database.")
 train: Final = cyclopts.App(name="train", help="Make weights.")
 evaluate: Final = cyclopts.App(name="evaluate", help="Judge weights; every published figure.")
 third_party: Final = cyclopts.App(name="models", help="Optional third-party weights.")
-GROUPS: Final = (topics, db, cache, train, evaluate, third_party)
+rules: Final = cyclopts.App(name="rules", help="Alert rules: check, try, list.")
+GROUPS: Final = (topics, db, cache, train, evaluate, third_party, rules)
 for group in GROUPS:
     app.command(group)
 LISTS: Final[dict[tuple[str, ...], cyclopts.App]] = {(): app} | {
@@ -71,6 +72,9 @@ COMMANDS: Final = (
     (third_party, "streams.cli.models:fetch", "fetch"),
     (third_party, "streams.cli.models:list_", "list"),
     (third_party, "streams.cli.models_pull:pull", "pull"),
+    (rules, "streams.cli.rules_check:check", "check"),
+    (rules, "streams.cli.rules_backtest:backtest", "backtest"),
+    (rules, "streams.cli.rules_list:list_", "list"),
 )
 for parent, path, name in COMMANDS:
     parent.command(path, name=name)

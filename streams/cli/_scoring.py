@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.experts.threads import limit_threads
@@ -16,17 +18,25 @@ from inference.panel import Choice, load_experts
 from inference.scorer import Scorer
 from storage.cache import Cache
 from storage.results import ResultStore
+from storage.rules import read_every_rule
+from storage.upgrade import server_time_ns
 from storage.values import LIVE_RUN
 from streams.policy import ConversationGate, load_profile
 from streams.serving.api.health import Check
 from streams.settings import Settings
 from streams.telemetry import logger
 from streams.windows.aligner import Aligner
+from streams.worker.alerting import Alerting, end_alerts
 from streams.worker.kafka_output import KafkaOutput
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.relay import Relay
+from streams.worker.rule_reader import RuleReader
 from streams.worker.scoring_thread import ScoringThread
 from streams.worker.service import Worker, WorkerOptions, grid, timing
+from streams.worker.sinks.alertmanager import Alertmanager
+from streams.worker.sinks.http_post import open_client
+from streams.worker.sinks.target import Target
+from streams.worker.sinks.webhook import Webhook
 
 
 def open_scorer(settings: Settings) -> Scorer:
@@ -114,31 +124,62 @@ async def scoring(
     The experts have run once before the worker joins its group, and before anybody can ask
     whether it is ready.
     """
-    thread = ScoringThread(scorer, LIVE_RUN, keep_words=settings.keep_transcripts)
+    rules = RuleReader(partial(read_every_rule, engine), partial(server_time_ns, engine))
+    thread = ScoringThread(
+        scorer, LIVE_RUN, keep_words=settings.keep_transcripts, alerts=Alerting(rules)
+    )
     logger("worker").info("experts_warm", seconds=round(await thread.warm_up(), 2))
-    relay = Relay(engine, cache, output)
+    client = open_client()
+    relay = Relay(
+        engine,
+        cache,
+        output,
+        targets=alert_targets(settings, client),
+        public_url=settings.public_url,
+    )
     worker = Worker(
         WorkerOptions.of(settings, run=LIVE_RUN, data_dir=data_dir),
         scoring=thread,
         look_back_ns=scorer.look_back_ns,
         new_gate=gate_maker(settings),
-        results=ResultStore(engine),
+        results=ResultStore(engine, end_alerts=end_alerts),
         sink=output,
         live=relay,
     )
 
-    async def both() -> None:
+    async def all_of_it() -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run(), name="worker")
             tasks.create_task(relay.run(), name="relay")
+            tasks.create_task(rules.run(), name="rules")
 
-    task = asyncio.create_task(both(), name="scoring")
+    task = asyncio.create_task(all_of_it(), name="scoring")
     try:
         yield ScoringRun(worker, relay, task)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         thread.close()
+        await client.aclose()
+
+
+def alert_targets(settings: Settings, client: httpx.AsyncClient) -> list[Target]:
+    """Programs outside that the settings name."""
+    targets: list[Target] = [
+        Webhook(
+            name,
+            webhook.url.get_secret_value(),
+            webhook.key,
+            client=client,
+            tenant=webhook.tenant or None,
+            public_url=settings.public_url,
+        )
+        for name, webhook in settings.webhooks.items()
+    ]
+    if settings.alertmanager_url:
+        url = settings.alertmanager_url
+        targets.append(Alertmanager(url, client=client, public_url=settings.public_url))
+    return targets
 
 
 def gate_maker(settings: Settings) -> Callable[[], ConversationGate]:

@@ -32,6 +32,7 @@ class WorkerMetrics(Collector):
                 "Provisional scores left out under load.",
                 stats.provisional_shed,
             ),
+            "rule_errors": ("Times that an alert rule raised.", stats.rule_errors),
             "records_expired": (
                 "Records that retention deleted before they were read.",
                 partitions.records_expired,
@@ -53,12 +54,28 @@ class WorkerMetrics(Collector):
         }
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(f"affectstream_worker_{name}", text, value=value)
+        fired = CounterMetricFamily(
+            "affectstream_worker_alerts_fired",
+            "Alerts that began.",
+            labels=["rule", "severity"],
+        )
+        for labels, count in stats.alerts_fired.items():
+            fired.add_metric(labels, count)
+        yield fired
         told = CounterMetricFamily(
             "affectstream_relay_delivered", "Outbox rows that a sink took.", labels=["sink"]
         )
         for sink, count in self._relay.stats.delivered.items():
             told.add_metric([sink], count)
         yield told
+        attempts = CounterMetricFamily(
+            "affectstream_relay_alert_attempts",
+            "Attempts to tell programs outside of alerts.",
+            labels=["sink", "outcome"],
+        )
+        for (sink, outcome), count in self._relay.stats.outcomes.items():
+            attempts.add_metric([sink, outcome], count)
+        yield attempts
         yield CounterMetricFamily(
             "affectstream_relay_dead", "Outbox rows given up.", value=self._relay.stats.dead
         )

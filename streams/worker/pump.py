@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 import stamina
@@ -29,6 +29,7 @@ from streams.worker.scoring_thread import (
     ScoredClosing,
     ScoringThread,
     first_window,
+    without_alerts,
     without_scores,
 )
 
@@ -86,6 +87,10 @@ class PumpStats:
     letters_delivered: int = 0
     provisional_shed: int = 0
     provisional_sent: int = 0
+    alerts_fired: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By rule and severity."""
+    rule_errors: int = 0
+    """How often an alert rule raised."""
     database_down: str | None = None
     """Why the database cannot be reached, while it cannot."""
     oldest_work_ns: int | None = None
@@ -206,6 +211,7 @@ class Pump:
             self._work.clear()
             while batch := self._next_batch():
                 scored = await self._scoring.final([work.closing for work in batch])
+                self.stats.rule_errors = self._scoring.rule_errors
                 await self._scored.put(list(zip(batch, scored, strict=True)))
             drafts, self._provisional = self._provisional, []
             if drafts and self._live is not None:
@@ -214,15 +220,25 @@ class Pump:
                 self.stats.provisional_sent += len(scores)
 
     def _next_batch(self) -> list[Work]:
-        """Closings of this generation, up to `max_batch` windows; at least one closing."""
+        """Closings of this generation, up to `max_batch` windows; at least one closing.
+
+        A closing whose alert rules may not be known yet keeps its place: the next tick asks
+        again.
+        """
         current = {id(aligner) for _, aligner in self._partitions}
         batch: list[Work] = []
+        kept: list[Work] = []
         windows = 0
         while self._waiting and windows < self._max_batch:
             work = self._waiting.popleft()
-            if id(work.aligner) in current:
+            if id(work.aligner) not in current:
+                continue
+            if self._scoring.may_score(work.closing):
                 batch.append(work)
                 windows += len(work.closing.drafts)
+            else:
+                kept.append(work)
+        self._waiting.extendleft(reversed(kept))
         self.stats.oldest_work_ns = batch[0].since_ns if batch else None
         return batch
 
@@ -253,7 +269,10 @@ class Pump:
             self._answer(work, closing.batch, result)
 
     def _settle(self, closing: Closing, scored: ScoredClosing) -> ScoredClosing:
-        if self._store_failures[closing.key] < ATTEMPTS:
+        failures = self._store_failures[closing.key]
+        if failures == ATTEMPTS - 1:
+            return without_alerts(scored)
+        if failures < ATTEMPTS:
             return scored
         return without_scores(closing, "storing it failed; the worker's log has the error")
 
@@ -282,6 +301,9 @@ class Pump:
         else:
             self._store_failures.pop(batch.key, None)
             self.stats.windows_stored += len(batch.scores)
+            self.stats.alerts_fired.update(
+                (step.rule, step.severity) for step in batch.transitions if step.begins_alert
+            )
             work.aligner.stored(batch.key, batch.progress)
 
     async def _insist(self, call: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -1,7 +1,8 @@
 """Tells the world what is stored: outbox rows to Kafka, the cache and the live feed.
 
-Each sink has a loop and a lock of its own: one that is away never holds up another, and
-only one relay of a deployment serves it. A crash repeats a message under the same id.
+Alerts go to programs outside, too. Each sink has a loop and a lock of its own: one that is
+away never holds up another, and only one relay of a deployment serves it. A crash repeats a
+message under the same id.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from storage.outbox import (
     Message,
     append_to_feed,
     delivered,
+    give_up,
     pending,
     put_off,
     relay_lock,
@@ -34,12 +36,20 @@ from storage.values import ConversationKey
 from streams import topics
 from streams.cloud_events import JSON, cloud_event
 from streams.telemetry import logger
+from streams.worker.sinks.delivery import Outcome, TargetDelivery
+from streams.worker.sinks.news import with_link
+from streams.worker.sinks.target import Target
 
 BATCH: Final = 500
 IDLE_S: Final = 0.2
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 KEEP_FEED_NS: Final = 3_600_000_000_000
+UNKNOWN_S: Final = 30.0
+"""How often deliveries for targets that no setting names are looked for."""
+UNKNOWN: Final = "no target of this name in the settings"
+TOPICS: Final = {"score": topics.SCORES, "alert": topics.ALERTS}
+"""Where each kind of outbox row goes on Kafka."""
 _log = logger("relay")
 Serve = Callable[[Sequence[Message]], Awaitable[None]]
 
@@ -64,14 +74,31 @@ class RelayStats:
 
     delivered: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     dead: int = 0
+    outcomes: dict[tuple[str, Outcome], int] = field(default_factory=lambda: defaultdict(int))
+    """What became of attempts to tell programs outside, by sink."""
     away: dict[str, str] = field(default_factory=dict)
     """Sinks that cannot be reached, with the error."""
     refusing: dict[str, str] = field(default_factory=dict)
     """Sinks that did not take the latest message, with the error."""
 
+    def count(self, sink: str, outcome: Outcome) -> None:
+        """Something became of a message for a program outside."""
+        self.outcomes[sink, outcome] += 1
+        self.delivered[sink] += outcome == "delivered"
+        self.dead += outcome == "dead"
+
 
 class Relay:
-    """Runs until cancelled; outages are waited for, sink by sink."""
+    """Runs until cancelled; outages are waited for, sink by sink.
+
+    Args:
+        engine: of the database.
+        cache: of live values.
+        publisher: of Kafka.
+        targets: programs outside that hear of alerts.
+        public_url: of the dashboard, for the links of alerts.
+        now_ns: wall time.
+    """
 
     def __init__(
         self,
@@ -79,13 +106,20 @@ class Relay:
         cache: Cache,
         publisher: Publisher,
         *,
+        targets: Sequence[Target] = (),
+        public_url: str = "",
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.stats = RelayStats()
         self._engine = engine
         self._cache = cache
         self._publisher = publisher
+        self._public_url = public_url
         self._now_ns = now_ns
+        self._targets = {
+            target.sink: TargetDelivery(engine, target, self.stats.count, now_ns=now_ns)
+            for target in targets
+        }
         self._sinks: Mapping[str, Serve] = {
             "kafka": self._to_kafka,
             "cache": self._to_cache,
@@ -95,18 +129,32 @@ class Relay:
     async def run(self) -> None:
         """Serve every sink until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for sink in self._sinks:
+            for sink in (*self._sinks, *self._targets):
                 tasks.create_task(self._serve_forever(sink), name=f"relay-{sink}")
+            tasks.create_task(self._give_up_unknown_forever(), name="relay-unknown")
 
     async def serve(self, sink: str) -> int:
         """Deliver what is pending for `sink` now; returns how much that was.
 
         Raises StoreUnavailableError.
         """
+        if sink in self._targets:
+            return await self._targets[sink].serve()
         messages = await pending(self._engine, sink, now_ns=self._now_ns(), limit=BATCH)
         if messages:
             await self._sinks[sink](messages)
         return len(messages)
+
+    async def give_up_unknown(self) -> None:
+        """Call deliveries dead that nobody will ever serve: rules may name any target.
+
+        Raises StoreUnavailableError.
+        """
+        known = (*self._sinks, *self._targets)
+        count = await give_up(self._engine, known=known, error=UNKNOWN)
+        self.stats.dead += count
+        if count:
+            _log.warning("unknown_targets", deliveries=count, known=list(self._targets))
 
     async def publish_provisional(self, scores: Sequence[WindowScore]) -> None:
         """Show scores that are not final: best effort, stored nowhere."""
@@ -142,6 +190,12 @@ class Relay:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
+    async def _give_up_unknown_forever(self) -> None:
+        while True:
+            with suppress(StoreUnavailableError):  # the loops of the sinks say so
+                await self.give_up_unknown()
+            await asyncio.sleep(UNKNOWN_S)
+
     async def _done(self, sink: str, messages: Sequence[Message]) -> None:
         await delivered(self._engine, messages)
         self.stats.delivered[sink] += len(messages)
@@ -160,11 +214,12 @@ class Relay:
         sent: list[Message] = []
         for message in messages:
             subject = f"{message.tenant}/{message.conversation}"
-            headers = cloud_event(message.id, topics.SCORES, subject=subject, content_type=JSON)
+            topic, value = TOPICS[message.kind], message.payload
+            if message.kind == "alert":
+                value = with_link(value, self._public_url)
+            headers = cloud_event(message.id, topic, subject=subject, content_type=JSON)
             try:
-                await self._publisher.publish(
-                    topics.SCORES, subject.encode(), message.payload, headers
-                )
+                await self._publisher.publish(topic, subject.encode(), value, headers)
             except (KafkaError, OSError) as exc:
                 dead = isinstance(exc, KafkaError) and not exc.retriable
                 pause_s = min(FIRST_PAUSE_S * 2**message.attempts, LONGEST_PAUSE_S)

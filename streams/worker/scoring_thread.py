@@ -14,6 +14,7 @@ from streams.scoring import WindowScorer, score_closings, score_drafts
 from streams.telemetry import logger
 from streams.windows.aligner import Closing
 from streams.windows.participant import WindowDraft
+from streams.worker.alerting import Alerting
 
 ATTEMPTS: Final = 3
 """A window that fails alone this often is given up: it goes to `.dlq`, the next ones go on."""
@@ -37,13 +38,38 @@ class ScoredClosing:
 
 
 class ScoringThread:
-    """Runs a scorer outside the event loop, which must go on fetching and committing."""
+    """Runs a scorer outside the event loop, which must go on fetching and committing.
 
-    def __init__(self, scorer: WindowScorer, run: str, *, keep_words: bool = False) -> None:
+    Args:
+        scorer: the experts.
+        run: under which it scores.
+        keep_words: whether batches carry the words that were said.
+        alerts: sees final scores before they are stored; None watches for nothing.
+    """
+
+    def __init__(
+        self,
+        scorer: WindowScorer,
+        run: str,
+        *,
+        keep_words: bool = False,
+        alerts: Alerting | None = None,
+    ) -> None:
         self._scorer = scorer
         self._run = run
         self._keep_words = keep_words
+        self._alerts = alerts
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+
+    @property
+    def rule_errors(self) -> int:
+        """How often an alert rule raised."""
+        return 0 if self._alerts is None else self._alerts.errors
+
+    def may_score(self, closing: Closing) -> bool:
+        """Whether the alert rules that hold for every window of it are known."""
+        alerts = self._alerts
+        return alerts is None or all(alerts.knows(draft.start_ns) for draft in closing.drafts)
 
     async def warm_up(self) -> float:
         """Score a window that nobody sees, on the thread that will score the others.
@@ -74,6 +100,12 @@ class ScoringThread:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _final(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
+        scored = self._scored(closings)
+        if self._alerts is None:
+            return scored
+        return [replace(closing, batch=self._alerts(closing.batch)) for closing in scored]
+
+    def _scored(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
         try:
             return [ScoredClosing(batch) for batch in self._batches(closings)]
         except Exception:  # noqa: BLE001 - whatever it is, it must not reach the neighbours
@@ -134,6 +166,17 @@ def advanced(progress: Progress | None, closed_until_ns: int) -> Progress:
     if progress is None:
         return Progress(closed_until_ns=closed_until_ns, state=encode_state(ParticipantState()))
     return replace(progress, closed_until_ns=closed_until_ns)
+
+
+def without_alerts(scored: ScoredClosing) -> ScoredClosing:
+    """The same scores as if no rule had seen them: what a rule says may not cost a score.
+
+    What the rules carry stays what it was, so they take the window for one that is missing.
+    """
+    batch = scored.batch
+    carried = b"" if batch.expected is None else batch.expected.alerts
+    unseen = replace(batch.progress, alerts=carried)
+    return replace(scored, batch=replace(batch, progress=unseen, transitions=()))
 
 
 def without_scores(closing: Closing, error: str) -> ScoredClosing:

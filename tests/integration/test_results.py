@@ -18,7 +18,8 @@ from inference.contract import from_json
 from inference.score import WindowScore
 from storage.engine import open_engine, snapshot, transaction
 from storage.errors import StorageError, StoreUnavailableError
-from storage.results import SINKS, ResultStore
+from storage.messages import SINKS
+from storage.results import ResultStore
 from storage.rollups import read_rollups, recount
 from storage.rows import evidence_rows, score_row
 from storage.schema import (

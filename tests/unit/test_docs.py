@@ -1,7 +1,7 @@
 """What the pages in docs/ say of settings, metrics, topics and tests is true of the code."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -38,10 +38,17 @@ def shown(value: Any) -> str:
 def metric_names() -> set[str]:
     """Names under which a worker's metrics are scraped."""
     worker = SimpleNamespace(
-        pump=SimpleNamespace(stats=PumpStats(), hurry=False),
+        pump=SimpleNamespace(
+            stats=PumpStats(alerts_fired=Counter({("sharp-rise", "warning"): 1})), hurry=False
+        ),
         partitions=SimpleNamespace(records_expired=0, conversations=0, held_bytes=0),
     )
-    relay = SimpleNamespace(stats=RelayStats(delivered=defaultdict(int, kafka=1)))
+    relay = SimpleNamespace(
+        stats=RelayStats(
+            delivered=defaultdict(int, kafka=1),
+            outcomes=defaultdict(int, {("webhook:crm", "dead"): 1}),
+        )
+    )
     collector = WorkerMetrics(cast("Any", worker), cast("Any", relay))
     return {sample.name for metric in collector.collect() for sample in metric.samples}
 

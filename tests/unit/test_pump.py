@@ -19,14 +19,18 @@ from storage.values import (
     ParticipantKey,
     Progress,
     StoredConversation,
+    Transition,
 )
 from streams import topics
+from streams.alerts.book import RuleBook
+from streams.alerts.rule import RuleSpec
 from streams.records import Record, Track, encode
 from streams.scoring import StateKey
 from streams.windows.aligner import Aligner
 from streams.windows.grid import WindowGrid
 from streams.windows.offline import topic_of
 from streams.windows.participant import Timing
+from streams.worker.alerting import Alerting
 from streams.worker.dead_letters import REASON_HEADER, DeadLetter
 from streams.worker.feed import Assignment, RawRecord
 from streams.worker.partitions import Partitions
@@ -70,6 +74,8 @@ class FakeResults:
     ended: dict[ConversationKey, int] = field(default_factory=dict)
     outages: int = 0
     refused_end_ns: int | None = None
+    refused_step: str | None = None
+    transitions: list[Transition] = field(default_factory=list)
     end_stored: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
     async def commit(self, batches: Sequence[ParticipantBatch]) -> CommitResult:
@@ -81,9 +87,12 @@ class FakeResults:
                 rejected[batch.key] = self.progress.get(batch.key)
             elif any(score.end_ns == self.refused_end_ns for score in batch.scores):
                 failed[batch.key] = "value out of range"
+            elif any(step.state == self.refused_step for step in batch.transitions):
+                failed[batch.key] = "this step is there already"
             else:
                 self.progress[batch.key] = batch.progress
                 self.scores += batch.scores
+                self.transitions += batch.transitions
         return CommitResult(rejected=rejected, failed=failed)
 
     async def resume(
@@ -125,7 +134,9 @@ class FakeSink:
 class Bench:
     """A pump, its partitions, and everything around it."""
 
-    def __init__(self, results: FakeResults, scorer: FakeScorer) -> None:
+    def __init__(
+        self, results: FakeResults, scorer: FakeScorer, alerts: Alerting | None = None
+    ) -> None:
         self.results, self.sink = results, FakeSink()
         self.partitions = Partitions(
             lambda: Aligner(
@@ -138,7 +149,7 @@ class Bench:
             count=1,
             clock_ns=lambda: 0,
         )
-        self.scoring = ScoringThread(scorer, "live")
+        self.scoring = ScoringThread(scorer, "live", alerts=alerts)
         self.pump = Pump(
             self.partitions,
             run="live",
@@ -275,3 +286,68 @@ async def test_work_of_a_lost_generation_is_dropped() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
     assert bench.results.scores == []
+
+
+SILENT = RuleBook.only(
+    "silent",
+    RuleSpec(metric="silence", enter=1, exit=1, for_s=2, keep_firing_for_s=0, cooldown_s=0),
+)
+
+
+@dataclass
+class FakeRules:
+    """Rules that are known for windows starting before `until_ns`."""
+
+    until_ns: int
+    book: RuleBook = SILENT
+
+    def knows(self, start_ns: int) -> bool:
+        return start_ns < self.until_ns
+
+
+async def test_rules_see_every_window_once_and_go_on_where_they_stopped() -> None:
+    bench = Bench(FakeResults(), FakeScorer(), Alerting(FakeRules(2 * START_NS)))
+    bench.feed(*whole_call())
+    await bench.until_ended()
+    steps = [(step.state, step.at_ns) for step in bench.results.transitions]
+    assert steps == [("pending", EXPECTED[0]), ("firing", EXPECTED[2])]
+    assert bench.pump.stats.alerts_fired == {("silent", "warning"): 1}
+    assert bench.pump.stats.rule_errors == 0
+
+
+async def test_a_window_whose_rules_are_not_known_waits_and_holds_up_nobody() -> None:
+    rules = FakeRules(START_NS + 100 * SECOND_NS)
+    bench = Bench(FakeResults(), FakeScorer(), Alerting(rules))
+    ahead = [
+        event.evolve(conversation="c-ahead")
+        for event in control(START_NS + 200 * SECOND_NS, START_NS + 204 * SECOND_NS, frozenset())
+    ]
+    bench.feed(*ahead, *whole_call())
+    async with asyncio.timeout(30), bench.running():
+        assert await bench.results.end_stored.get() == "c-1"
+        assert ends(bench.results, "c-ahead") == []
+        rules.until_ns = 2 * START_NS
+        assert await bench.results.end_stored.get() == "c-ahead"
+    assert len(ends(bench.results, "c-ahead")) == len(EXPECTED)
+
+
+async def test_steps_of_a_rule_that_cannot_be_stored_cost_no_score() -> None:
+    bench = Bench(
+        FakeResults(refused_step="firing"), FakeScorer(), Alerting(FakeRules(2 * START_NS))
+    )
+    bench.feed(*whole_call())
+    await bench.until_ended()
+    assert ends(bench.results) == EXPECTED
+    assert bench.pump.stats.windows_given_up == 0
+    assert bench.sink.letters == []
+
+
+async def test_windows_that_are_given_up_leave_the_rules_where_they_were() -> None:
+    bench = Bench(
+        FakeResults(refused_end_ns=EXPECTED[1]), FakeScorer(), Alerting(FakeRules(2 * START_NS))
+    )
+    bench.feed(*whole_call())
+    await bench.until_ended()
+    assert bench.pump.stats.windows_given_up == 1
+    steps = [(step.state, step.at_ns) for step in bench.results.transitions]
+    assert steps == [("pending", EXPECTED[0]), ("firing", EXPECTED[2])]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streams.serving import problems
 from streams.serving.access.caller import Authenticate
-from streams.serving.api import conversations, health, live
+from streams.serving.api import alerts, conversations, deliveries, health, live, rules
 from streams.serving.api.health import Check
 from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
@@ -67,6 +67,9 @@ def create_app(
     app.add_middleware(RequestMetrics, registry=registry)
     watch_feed(feed, registry)
     app.include_router(conversations.router(engine))
+    app.include_router(alerts.router(engine))
+    app.include_router(deliveries.router(engine))
     app.include_router(live.router(feed))
+    app.include_router(rules.router(engine))
     app.include_router(health.router(checks, registry))
     return app

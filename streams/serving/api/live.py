@@ -1,4 +1,4 @@
-"""`/v1/live`: scores as they happen, as server-sent events."""
+"""`/v1/live`: scores and alerts as they happen, as server-sent events."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -15,9 +15,11 @@ from streams.serving.live import Filter, LiveFeed
 from streams.serving.problems import documented
 
 EVENTS: Final = (
-    "`ready` where the stream starts; `score` for a final score and `ended` for the end of a "
-    "conversation, each with an id; `provisional` for a score that is not final, without an "
-    "id; `gap` where events are too old to repeat: load what you show again."
+    "`ready` where the stream starts; `score` for a final score, `alert` for what happened to "
+    "an alert and `ended` for the end of a conversation, each with an id; `provisional` for a "
+    "score that is not final, without an id; `gap` where events are too old to repeat: load "
+    "what you show again. The data of `alert` is `transition` (`firing`, `resolved`, "
+    "`acknowledged`, `snoozed`, `judged`) and `alert`, the alert as it was then."
 )
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -53,7 +55,7 @@ def router(feed: LiveFeed) -> APIRouter:
         queue: Annotated[str | None, Query(max_length=256)] = None,
         last_event_id: Annotated[int | None, Header(ge=0, le=INT64_MAX)] = None,
     ) -> LiveResponse:
-        """Scores as they happen; go on after `Last-Event-ID`, at most one hour back."""
+        """Scores and alerts as they happen; go on after `Last-Event-ID`, at most one hour back."""
         return LiveResponse(feed.stream(last_event_id, Filter(caller.tenant, conversation, queue)))
 
     return routes

@@ -5,6 +5,9 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
+from storage.alerts import AlertDetail, AlertJson
+from streams.alerts.report import BackTestBody
+from streams.alerts.rule import RuleSpec
 from streams.serving.api.bodies import (
     BucketPage,
     ConversationDetail,
@@ -12,9 +15,27 @@ from streams.serving.api.bodies import (
     ScorePage,
     TranscriptPage,
 )
+from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
+from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
 
 TEMPLATE: Final = "#/components/schemas/{name}"
-BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage, TranscriptPage)
+BODIES: Final = (
+    ConversationPage,
+    ConversationDetail,
+    ScorePage,
+    BucketPage,
+    TranscriptPage,
+    AlertPage,
+    AlertDetail,
+    AlertJson,
+    DeliveryPage,
+    RulePage,
+    RuleBody,
+    RuleDetail,
+    RuleSpec,
+    BackTestRequest,
+    BackTestBody,
+)
 
 
 def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:

@@ -1,0 +1,71 @@
+"""Outbox rows and their deliveries, written in the transaction of what they tell of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.schema import deliveries, outbox
+
+SINKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "score": ("kafka", "cache", "feed"),
+    "ended": ("cache", "feed"),
+    "alert": ("kafka", "feed"),
+}
+"""Who takes which kind of outbox row; each fails on its own. Alerts name further sinks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One thing to tell."""
+
+    id: str
+    """The same for the same thing, whoever writes it."""
+    tenant: str
+    kind: str
+    conversation: str
+    participant: str
+    at_ns: int
+    """Event time; the order in which a sink hears of one conversation."""
+    payload: bytes
+    sinks: tuple[str, ...]
+
+
+async def write_outbox(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
+    """Insert the messages with one delivery a sink; a second insert of an id is refused."""
+    if not messages:
+        return
+    await connection.execute(
+        insert(outbox),
+        [
+            {
+                "id": message.id,
+                "tenant": message.tenant,
+                "kind": message.kind,
+                "conversation": message.conversation,
+                "participant": message.participant,
+                "at_ns": message.at_ns,
+                "payload": message.payload,
+            }
+            for message in messages
+        ],
+    )
+    await connection.execute(
+        insert(deliveries),
+        [
+            {
+                "outbox_id": message.id,
+                "sink": sink,
+                "tenant": message.tenant,
+                "conversation": message.conversation,
+                "at_ns": message.at_ns,
+                "attempts": 0,
+                "next_attempt_ns": 0,
+                "dead": False,
+            }
+            for message in messages
+            for sink in message.sinks
+        ],
+    )

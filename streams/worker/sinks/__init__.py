@@ -1,0 +1,1 @@
+"""Programs outside that hear of alerts: webhooks and Alertmanager."""
