@@ -41,6 +41,7 @@ async def _worker(settings: Settings) -> None:
     from streams.serving.server import running
     from streams.telemetry import logger
     from streams.worker.kafka_output import KafkaOutput
+    from streams.worker.outbox_metrics import OutboxMetrics
 
     log = logger("worker")
     stop = asyncio.Event()
@@ -61,9 +62,11 @@ async def _worker(settings: Settings) -> None:
         ) as run:
             registry = CollectorRegistry()
             registry.register(run.metrics)
+            outbox = OutboxMetrics(engine)
+            registry.register(outbox)
             address = await stack.enter_async_context(
                 running(
-                    health_app(run.checks, registry),
+                    health_app(run.checks, registry, (outbox.refresh,)),
                     "127.0.0.1",
                     settings.worker_port,
                     option="--worker-port",

@@ -172,12 +172,13 @@ class _Consumer(driver.Consumer):
             if polled_ms is None or high_watermark is None:
                 continue
             self._begin(tp, high_watermark)
-            position = self.feed.expected(tp.topic, tp.partition)
+            position = self.feed.expected(tp.topic, tp.partition) or 0
             self.feed.observe(
                 tp.topic,
                 tp.partition,
                 now_ns - int(max(wall_ms - polled_ms, 0.0) * 1e6),
-                caught_up=(position or 0) >= high_watermark,
+                caught_up=position >= high_watermark,
+                behind=max(high_watermark - position, 0),
             )
 
     # what is committed

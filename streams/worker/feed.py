@@ -47,8 +47,10 @@ class Feed(Protocol):
         """A fetched batch, ascending."""
         ...
 
-    def observe(self, topic: str, partition: int, poll_ns: int, *, caught_up: bool) -> None:
-        """A poll succeeded at monotonic time `poll_ns`."""
+    def observe(
+        self, topic: str, partition: int, poll_ns: int, *, caught_up: bool, behind: int = 0
+    ) -> None:
+        """A poll succeeded at monotonic time `poll_ns`, `behind` records before the end."""
         ...
 
     def tracked(self) -> Iterable[tuple[str, int]]:

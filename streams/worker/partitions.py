@@ -52,6 +52,7 @@ class Partitions:
         self._aligners: dict[int, Aligner] = {}
         self._horizons: dict[tuple[str, int], int] = {}
         self._letters: list[DeadLetter] = []
+        self._behind: dict[tuple[str, int], int] = {}
 
     def __iter__(self) -> Iterator[tuple[int, Aligner]]:
         """Partitions in their order."""
@@ -66,6 +67,7 @@ class Partitions:
         self.generation = generation
         self._aligners.clear()
         self._horizons.clear()
+        self._behind.clear()
         self._letters.clear()
 
     def begin(self, assignment: Assignment) -> None:
@@ -101,8 +103,11 @@ class Partitions:
                 replay=raw.offset < horizon,
             )
 
-    def observe(self, topic: str, partition: int, poll_ns: int, *, caught_up: bool) -> None:
+    def observe(
+        self, topic: str, partition: int, poll_ns: int, *, caught_up: bool, behind: int = 0
+    ) -> None:
         """A poll succeeded."""
+        self._behind[topic, partition] = behind
         self.latest_poll_ns = max(self.latest_poll_ns or poll_ns, poll_ns)
         self._aligner(partition).observe(topic, poll_ns, caught_up=caught_up)
 
@@ -131,6 +136,14 @@ class Partitions:
     def ahead(self) -> list[tuple[str, int]]:
         """Topic partitions that may be paused without delaying any window."""
         return [(topic, partition) for partition, aligner in self for topic in aligner.ahead()]
+
+    @property
+    def records_behind(self) -> dict[str, int]:
+        """Records on the log that were not read yet, by topic."""
+        behind = dict.fromkeys(topics.INPUTS, 0)
+        for (topic, _), count in self._behind.items():
+            behind[topic] += count
+        return behind
 
     @property
     def held_bytes(self) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 import stamina
@@ -31,6 +31,7 @@ from streams.worker.scoring_thread import (
     first_window,
     without_scores,
 )
+from streams.worker.tally import Tally
 
 TICK_S: Final = 0.1
 Answer = TypeVar("Answer")
@@ -89,6 +90,8 @@ class PumpStats:
     database_down: str | None = None
     """Why the database cannot be reached, while it cannot."""
     oldest_work_ns: int | None = None
+    tally: Tally = field(default_factory=Tally)
+    """What was scored and stored, by kind."""
 
 
 class Pump:
@@ -205,7 +208,10 @@ class Pump:
             await self._work.wait()
             self._work.clear()
             while batch := self._next_batch():
+                began = time.perf_counter()
                 scored = await self._scoring.final([work.closing for work in batch])
+                windows = sum(len(work.closing.drafts) for work in batch)
+                self.stats.tally.scored(windows, time.perf_counter() - began)
                 await self._scored.put(list(zip(batch, scored, strict=True)))
             drafts, self._provisional = self._provisional, []
             if drafts and self._live is not None:
@@ -282,6 +288,7 @@ class Pump:
         else:
             self._store_failures.pop(batch.key, None)
             self.stats.windows_stored += len(batch.scores)
+            self.stats.tally.stored(batch)
             work.aligner.stored(batch.key, batch.progress)
 
     async def _insist(self, call: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -63,7 +63,7 @@ class RelayStats:
     """Counters and states that health and metrics read."""
 
     delivered: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    dead: int = 0
+    dead: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     away: dict[str, str] = field(default_factory=dict)
     """Sinks that cannot be reached, with the error."""
     refusing: dict[str, str] = field(default_factory=dict)
@@ -91,6 +91,11 @@ class Relay:
             "cache": self._to_cache,
             "feed": self._to_feed,
         }
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """Whom this relay may serve."""
+        return tuple(self._sinks)
 
     async def run(self) -> None:
         """Serve every sink until cancelled."""
@@ -170,7 +175,7 @@ class Relay:
                 pause_s = min(FIRST_PAUSE_S * 2**message.attempts, LONGEST_PAUSE_S)
                 until_ns = self._now_ns() + int(pause_s * 1e9)
                 await put_off(self._engine, message, error=repr(exc), until_ns=until_ns, dead=dead)
-                self.stats.dead += dead
+                self.stats.dead["kafka"] += dead
                 self.stats.refusing["kafka"] = repr(exc)
                 _log.warning("not_delivered", sink="kafka", id=message.id, dead=dead)
                 return sent

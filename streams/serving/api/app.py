@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streams.serving import problems
 from streams.serving.access.caller import Authenticate
-from streams.serving.api import conversations, health, live
+from streams.serving.api import conversations, health, live, system
 from streams.serving.api.health import Check
 from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
@@ -68,5 +68,6 @@ def create_app(
     watch_feed(feed, registry)
     app.include_router(conversations.router(engine))
     app.include_router(live.router(feed))
+    app.include_router(system.router(engine))
     app.include_router(health.router(checks, registry))
     return app

@@ -1,15 +1,22 @@
 """Counts and durations of requests, by route and status: no ids in labels."""
 
 import time
+from collections.abc import Iterator
+from http import HTTPMethod
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.serving.live import LiveFeed
 
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 UNMATCHED: Final = "unmatched"
+METHODS: Final = frozenset(HTTPMethod)
+OTHER: Final = "other"
+"""A method that HTTP does not know: whoever asks could write anything there."""
 
 
 class RequestMetrics:
@@ -45,7 +52,8 @@ class RequestMetrics:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", UNMATCHED)
                 self._seconds.labels(route).observe(time.perf_counter() - started)
-                self._requests.labels(scope["method"], route, str(message["status"])).inc()
+                method = scope["method"] if scope["method"] in METHODS else OTHER
+                self._requests.labels(method, route, str(message["status"])).inc()
             await send(message)
 
         await self._app(scope, receive, measured)
@@ -55,9 +63,19 @@ def watch_feed(feed: LiveFeed, registry: CollectorRegistry) -> None:
     """Show how many listen, and how often a slow one went back to SQL."""
     listeners = Gauge("affectstream_live_listeners", "Open live streams.", registry=registry)
     listeners.set_function(lambda: feed.listeners)
-    fallbacks = Gauge(
-        "affectstream_live_fallbacks",
-        "Full queues that sent a listener back to SQL, since the start.",
-        registry=registry,
-    )
-    fallbacks.set_function(lambda: feed.fallbacks)
+    registry.register(_Fallbacks(feed))
+
+
+class _Fallbacks(Collector):
+    """The feed counts by itself."""
+
+    def __init__(self, feed: LiveFeed) -> None:
+        self._feed = feed
+
+    def collect(self) -> Iterator[Metric]:
+        """One counter."""
+        yield CounterMetricFamily(
+            "affectstream_live_fallbacks",
+            "Full queues that sent a listener back to SQL.",
+            value=self._feed.fallbacks,
+        )
