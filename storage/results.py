@@ -191,7 +191,6 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
     for batch in accepted:
         frozen = facts[ConversationKey(batch.key.tenant, batch.key.conversation)]
         await rollups.add(connection, rollups.count(batch.scores, frozen))
-    live = [score for score in scores if score.run == LIVE_RUN]
     await _write_outbox(
         connection,
         [
@@ -203,8 +202,11 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
                 "participant": score.participant,
                 "at_ns": score.start_ns,
                 "payload": to_json(score),
+                "traceparent": batch.traceparent,
             }
-            for score in live
+            for batch in accepted
+            if batch.key.run == LIVE_RUN
+            for score in batch.scores
         ],
     )
     return CommitResult(rejected)
@@ -298,7 +300,7 @@ async def _insert_new(
 async def _write_outbox(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
-    await connection.execute(insert(outbox), list(rows))
+    await connection.execute(insert(outbox), [{"traceparent": None, **row} for row in rows])
     await connection.execute(
         insert(deliveries),
         [

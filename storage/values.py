@@ -137,3 +137,5 @@ class ParticipantBatch:
     conversation: ConversationFacts
     transitions: tuple[Transition, ...] = ()
     """Of alert rules, caused by `scores`, in order."""
+    traceparent: str | None = None
+    """Of the span that scored them, for those who are told; None where nobody traces."""

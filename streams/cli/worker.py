@@ -27,7 +27,7 @@ def worker(
     """
     from streams.cli._start import read_settings
 
-    asyncio.run(_worker(read_settings(worker_port=worker_port)))
+    asyncio.run(_worker(read_settings(service="worker", worker_port=worker_port)))
 
 
 async def _worker(settings: Settings) -> None:
@@ -35,6 +35,7 @@ async def _worker(settings: Settings) -> None:
 
     from storage.cache import open_shared_cache
     from storage.engine import open_engine
+    from streams import traces
     from streams.cli._scoring import open_scorer, scoring
     from streams.kafka_admin import check_topics
     from streams.serving.health import health_app
@@ -53,6 +54,8 @@ async def _worker(settings: Settings) -> None:
         stack.push_async_callback(cache.close)
         engine = open_engine(settings.database_url.get_secret_value())
         stack.push_async_callback(engine.dispose)
+        traces.watch_engine(engine)
+        traces.watch_redis()
         scorer = await asyncio.to_thread(open_scorer, settings)
         output = await stack.enter_async_context(KafkaOutput(settings.kafka))
         await asyncio.to_thread(check_topics, settings.kafka, partitions=settings.partitions)

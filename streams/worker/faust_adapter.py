@@ -20,7 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.types import ServiceT
 
-from streams import topics
+from streams import topics, traces
 from streams.telemetry import logger
 from streams.worker.feed import Assignment, Feed, RawRecord
 
@@ -113,6 +113,7 @@ class _Consumer(driver.Consumer):
                         item.timestamp * 1_000_000
                         if item.timestamp_type == LOG_APPEND_TIME
                         else None,
+                        traces.of_record(item.headers),
                     )
                     for item in batch
                 ],

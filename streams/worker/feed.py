@@ -14,6 +14,8 @@ class RawRecord:
     value: bytes | None
     appended_ns: int | None
     """The broker's time of append; None where the topic does not stamp it."""
+    traceparent: str | None = None
+    """Header of that name; None where nobody traces."""
 
 
 @dataclass(frozen=True, slots=True)

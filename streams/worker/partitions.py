@@ -12,6 +12,7 @@ from streams.telemetry import logger
 from streams.windows.aligner import Aligner
 from streams.worker.dead_letters import DeadLetter, misplaced, unusable
 from streams.worker.feed import Assignment, RawRecord
+from streams.worker.origins import Origins
 
 _log = logger("worker")
 
@@ -46,6 +47,7 @@ class Partitions:
         self.generation = -1
         self.records_expired = 0
         self.latest_poll_ns: int | None = None
+        self.origins = Origins()
         self._new_aligner = new_aligner
         self._count = count
         self._clock_ns = clock_ns
@@ -68,6 +70,7 @@ class Partitions:
         self._aligners.clear()
         self._horizons.clear()
         self._behind.clear()
+        self.origins.clear()
         self._letters.clear()
 
     def begin(self, assignment: Assignment) -> None:
@@ -94,6 +97,8 @@ class Partitions:
                 if slot is not None:
                     self._letters.append(unusable(topic, partition, raw, slot, exc))
                 continue
+            if raw.traceparent is not None:
+                self.origins.note(record, raw.traceparent)
             aligner.feed(
                 topic,
                 raw.offset,

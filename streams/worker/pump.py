@@ -32,6 +32,7 @@ from streams.worker.scoring_thread import (
     without_scores,
 )
 from streams.worker.tally import Tally
+from streams.worker.window_spans import begin_scoring, end_scoring, note_stored
 
 TICK_S: Final = 0.1
 Answer = TypeVar("Answer")
@@ -209,8 +210,10 @@ class Pump:
             self._work.clear()
             while batch := self._next_batch():
                 began = time.perf_counter()
-                scored = await self._scoring.final([work.closing for work in batch])
-                windows = sum(len(work.closing.drafts) for work in batch)
+                closings = [work.closing for work in batch]
+                spans = begin_scoring(closings, self._partitions.origins)
+                scored = end_scoring(spans, await self._scoring.final(closings))
+                windows = sum(len(closing.drafts) for closing in closings)
                 self.stats.tally.scored(windows, time.perf_counter() - began)
                 await self._scored.put(list(zip(batch, scored, strict=True)))
             drafts, self._provisional = self._provisional, []
@@ -254,7 +257,9 @@ class Pump:
             await self._deliver(letters)
             self.stats.windows_given_up += len(letters)
         batches = [closing.batch for _, closing in settled]
+        began_ns = time.time_ns()
         result = await self._insist(lambda: self._results.commit(batches))
+        note_stored(batches, began_ns)
         for work, closing in settled:
             self._answer(work, closing.batch, result)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import to_json
@@ -31,7 +32,7 @@ from storage.outbox import (
     still_held,
 )
 from storage.values import ConversationKey
-from streams import topics
+from streams import topics, traces
 from streams.cloud_events import JSON, cloud_event
 from streams.telemetry import logger
 
@@ -110,7 +111,13 @@ class Relay:
         """
         messages = await pending(self._engine, sink, now_ns=self._now_ns(), limit=BATCH)
         if messages:
-            await self._sinks[sink](messages)
+            told: traces.Attributes = {
+                "affectstream.sink": sink,
+                "messaging.batch.message_count": len(messages),
+            }
+            origins = [message.traceparent for message in messages]
+            with traces.span("deliver", origins, kind=SpanKind.PRODUCER, attributes=told):
+                await self._sinks[sink](messages)
         return len(messages)
 
     async def publish_provisional(self, scores: Sequence[WindowScore]) -> None:

@@ -205,11 +205,13 @@ def upgrade() -> None:
         ["tenant", "run", "minute_ns"],
         unique=False,
     )
+    op.add_column("outbox", sa.Column("traceparent", sa.String(length=64), nullable=True))
     _set_sink_length(160)
 
 
 def downgrade() -> None:
     _set_sink_length(16)
+    op.drop_column("outbox", "traceparent")
     op.drop_index(op.f("ix_rollups_tenant_run_minute_ns"), table_name="rollups")
     op.drop_column("progress", "alerts")
     op.drop_index(op.f("ix_participants_tenant_subject"), table_name="participants")
