@@ -27,6 +27,7 @@ from storage.schema import (
     window_evidence,
     window_scores,
 )
+from storage.transcripts import write_words
 from storage.values import (
     LIVE_RUN,
     ConversationFacts,
@@ -189,8 +190,10 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
             insert(window_evidence), [row for score in scores for row in evidence_rows(score)]
         )
     for batch in accepted:
-        frozen = facts[ConversationKey(batch.key.tenant, batch.key.conversation)]
-        await rollups.add(connection, rollups.count(batch.scores, frozen))
+        key = ConversationKey(batch.key.tenant, batch.key.conversation)
+        await rollups.add(connection, rollups.count(batch.scores, facts[key]))
+        if batch.key.run == LIVE_RUN:
+            await write_words(connection, key, batch.words)
     await _write_outbox(
         connection,
         [

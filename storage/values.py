@@ -124,6 +124,19 @@ class ConversationFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """Words of one participant in `[start_ns, end_ns)`, kept only where the settings say so."""
+
+    participant: str
+    segment: str
+    start_ns: int
+    end_ns: int
+    text: str
+    language: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantBatch:
     """New final scores of one participant, and the progress they were built on."""
 
@@ -139,3 +152,5 @@ class ParticipantBatch:
     """Of alert rules, caused by `scores`, in order."""
     traceparent: str | None = None
     """Of the span that scored them, for those who are told; None where nobody traces."""
+    words: tuple[Utterance, ...] = ()
+    """What `scores` were the first to see; empty unless transcripts are kept."""

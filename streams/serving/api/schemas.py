@@ -5,11 +5,24 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
-from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies import (
+    BucketPage,
+    ConversationDetail,
+    ConversationPage,
+    ScorePage,
+    TranscriptPage,
+)
 from streams.serving.api.bodies_system import SystemBody
 
 TEMPLATE: Final = "#/components/schemas/{name}"
-BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage, SystemBody)
+BODIES: Final = (
+    ConversationPage,
+    ConversationDetail,
+    ScorePage,
+    BucketPage,
+    TranscriptPage,
+    SystemBody,
+)
 
 
 def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
