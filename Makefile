@@ -17,7 +17,7 @@ help: ## list the targets
 demo: $(VENV)/installed ## play the bundled call on http://127.0.0.1:8080
 	@$(BIN)/affectstream demo
 
-test: $(VENV)/installed $(VENV)/browser ## run every test, on real Kafka, PostgreSQL and Redis
+test: $(VENV)/installed $(VENV)/browser $(VENV)/node $(VENV)/promtool ## run every test, on real Kafka, PostgreSQL and Redis
 	@started=; partly=; test -e .services/state.json || started=yes; \
 	$(SERVICES) up || { partly=yes; \
 		echo "make: without services, only tests that need none run, and no floor is checked"; }; \
@@ -34,6 +34,7 @@ check: $(VENV)/installed ## lint, types, imports, spelling, lock
 	@cp requirements.lock $(VENV)/checked.lock && $(BIN)/$(LOCK) -o $(VENV)/checked.lock && \
 		diff -q requirements.lock $(VENV)/checked.lock || { echo "run: make lock"; exit 1; }
 	@! grep -nE 'https?://' requirements.lock
+	@! grep -nE '"resolved"|//registry' tests/node/package-lock.json
 
 bench: $(VENV)/installed ## measure speed and memory, as ratios against a baseline
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
@@ -74,3 +75,17 @@ $(VENV)/browser: $(VENV)/installed
 		apt-get -o DPkg::Lock::Timeout=120 -qq -y install --no-install-recommends \
 		chromium fonts-dejavu-core >/dev/null; }
 	@touch $@
+
+# A parser of AsyncAPI documents and a checker of accessibility. What fails here is tried again next
+# time; tests that miss it are skipped, but in CI they fail.
+$(VENV)/node: tests/node/package-lock.json $(VENV)/installed
+	@if ! command -v npm >/dev/null; then echo "make: no npm: tests that need it are skipped"; \
+	elif (cd tests/node && npm ci --silent); then touch $@; \
+	else echo "make: npm ci failed: tests that need it are skipped"; fi
+
+# Prometheus' own checker, and Alertmanager to send alerts to: unpacked, never installed.
+$(VENV)/promtool: tests/services/unpack.sh $(VENV)/installed
+	@if ! command -v apt-get >/dev/null; then \
+		echo "make: no apt-get: tests that need promtool look for one on the path"; \
+	elif tests/services/unpack.sh $(VENV)/tools prometheus prometheus-alertmanager; then touch $@; \
+	else echo "make: no promtool from Debian: tests that need it are skipped"; fi

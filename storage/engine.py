@@ -39,6 +39,7 @@ def open_engine(url: str) -> AsyncEngine:
     if backend == "postgresql":
         return create_async_engine(
             parsed,
+            hide_parameters=True,  # an error that is logged must not quote what was stored
             pool_pre_ping=True,
             pool_size=5,
             max_overflow=5,
@@ -51,7 +52,9 @@ def open_engine(url: str) -> AsyncEngine:
         )
     if backend != "sqlite":
         raise StorageError(f"database_url names {backend}: PostgreSQL and SQLite are supported")
-    engine = create_async_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_async_engine(
+        parsed, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S}
+    )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine

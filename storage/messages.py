@@ -31,6 +31,8 @@ class Outgoing:
     """Event time; the order in which a sink hears of one conversation."""
     payload: bytes
     sinks: tuple[str, ...]
+    traceparent: str | None = None
+    """Of the span that made it; None where nobody traces."""
 
 
 async def write_outbox(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
@@ -48,6 +50,7 @@ async def write_outbox(connection: AsyncConnection, messages: Sequence[Outgoing]
                 "participant": message.participant,
                 "at_ns": message.at_ns,
                 "payload": message.payload,
+                "traceparent": message.traceparent,
             }
             for message in messages
         ],

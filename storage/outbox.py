@@ -33,6 +33,8 @@ class Message:
     payload: bytes
     attempts: int
     """How often this sink refused it."""
+    traceparent: str | None = None
+    """Of the span that made it; None where nobody traces."""
 
 
 async def pending(engine: AsyncEngine, sink: str, *, now_ns: int, limit: int) -> list[Message]:
@@ -82,6 +84,7 @@ async def pending(engine: AsyncEngine, sink: str, *, now_ns: int, limit: int) ->
                 at_ns=row["at_ns"],
                 payload=row["payload"],
                 attempts=row["attempts"],
+                traceparent=row["traceparent"],
             )
             for row in (await connection.execute(query)).mappings()
         ]

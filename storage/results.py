@@ -217,7 +217,6 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
         await rollups.add(connection, rollups.count(batch.scores, facts[key]))
         if batch.key.run == LIVE_RUN:
             await write_words(connection, key, batch.words)
-    live = [score for score in scores if score.run == LIVE_RUN]
     await write_outbox(
         connection,
         [
@@ -230,8 +229,11 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
                 at_ns=score.start_ns,
                 payload=to_json(score),
                 sinks=SINKS["score"],
+                traceparent=batch.traceparent,
             )
-            for score in live
+            for batch in accepted
+            if batch.key.run == LIVE_RUN
+            for score in batch.scores
         ],
     )
     for batch in accepted:

@@ -183,7 +183,9 @@ outbox: Final = Table(
     Column("participant", _id(), nullable=False),
     Column("at_ns", BigInteger, nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("traceparent", String(64)),
 )
+"""`traceparent` is of the span that made the row; null where nobody traces."""
 
 deliveries: Final = Table(
     "deliveries",

@@ -155,5 +155,7 @@ class ParticipantBatch:
     conversation: ConversationFacts
     transitions: tuple[Transition, ...] = ()
     """Of alert rules, caused by `scores`, in order."""
+    traceparent: str | None = None
+    """Of the span that scored them, for those who are told; None where nobody traces."""
     words: tuple[Utterance, ...] = ()
     """What `scores` were the first to see; empty unless transcripts are kept."""

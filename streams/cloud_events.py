@@ -2,13 +2,15 @@
 
 from typing import Final
 
+from streams import traces
+
 SOURCE: Final = "affectstream"
 JSON: Final = "application/json"
 MSGPACK: Final = "application/msgpack"
 
 
 def cloud_event(event_id: str, kind: str, *, subject: str, content_type: str) -> dict[str, str]:
-    """Headers of one record.
+    """Headers of one record; among them `traceparent` while a span is open.
 
     Args:
         event_id: the same for the same event, however often it is sent.
@@ -23,4 +25,5 @@ def cloud_event(event_id: str, kind: str, *, subject: str, content_type: str) ->
         "ce_type": kind,
         "ce_subject": subject,
         "content-type": content_type,
+        **traces.headers(),
     }

@@ -224,6 +224,10 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(default=8080, ge=0, le=65_535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
+    traces: Literal["none", "otlp", "console"] = "none"
+    """OpenTelemetry spans: to a collector, to stderr, or not at all."""
+    otlp_endpoint: str = "http://127.0.0.1:4318"
+    """Of a collector, OTLP over HTTP."""
 
     @property
     def scoring_digest(self) -> str:

@@ -3,7 +3,9 @@
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -11,8 +13,10 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 REPEAT_AFTER_S: Final = 10.0
 REMEMBERED: Final = 1_000
+INNERMOST: Final = 6
+"""Frames of an error's place."""
 FOREIGN_LOGGERS: Final = ("aiokafka", "alembic", "faust", "httpcore", "httpx", "kafka", "mode")
-"""httpx would log the address of every request, and that of a webhook may be a secret."""
+"""Only their warnings: httpx writes every address that it asks, with the ids in it."""
 
 
 class RateLimit(logging.Filter):
@@ -81,6 +85,13 @@ def configure_logging(level: str, log_format: str) -> None:
 
 def _level(name: str) -> int:
     return logging.getLevelNamesMapping()[name.upper()]
+
+
+def whereabouts(error: BaseException) -> dict[str, str]:
+    """Log fields of an error that may quote what it failed on: its kind and place, no message."""
+    frames = traceback.extract_tb(error.__traceback__)[-INNERMOST:]
+    places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"error": type(error).__name__, "where": " > ".join(places)}
 
 
 def logger(name: str) -> FilteringBoundLogger:

@@ -34,7 +34,7 @@ def ingest(
     """
     from streams.cli._start import read_settings
 
-    settings = read_settings()
+    settings = read_settings(service="ingest")
     if not files:
         raise OptionError("name at least one media file")
     asyncio.run(_ingest(files, settings, media or MediaOptions(), _speed(speed)))

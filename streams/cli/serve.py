@@ -23,17 +23,22 @@ def serve(
 async def _serve(settings: Settings) -> None:
     from storage.cache import open_shared_cache
     from storage.engine import open_engine
+    from streams import traces
     from streams.serving.access.caller import everyone
     from streams.serving.api.service import build_api
     from streams.serving.server import Server, listen, until_signalled, url
     from streams.telemetry import configure_logging, logger
 
     configure_logging(settings.log_level, settings.log_format)
+    traces.configure(settings.traces, settings.otlp_endpoint, "api")
     cache = open_shared_cache(settings.cache_url.get_secret_value())
     listener = listen(settings.api_host, settings.api_port, "--api-port")
     engine = open_engine(settings.database_url.get_secret_value())
     try:
         api = build_api(engine, cache, everyone(settings.tenant))
+        traces.watch_engine(engine)
+        traces.watch_redis()
+        traces.watch_api(api.app)
         logger("api").info("listening", url=url(listener), tenant=settings.tenant)
         await until_signalled(Server(api.app, listener, before_drain=api.feed.close))
     finally:

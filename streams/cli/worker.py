@@ -27,7 +27,7 @@ def worker(
     """
     from streams.cli._start import read_settings
 
-    asyncio.run(_worker(read_settings(worker_port=worker_port)))
+    asyncio.run(_worker(read_settings(service="worker", worker_port=worker_port)))
 
 
 async def _worker(settings: Settings) -> None:
@@ -35,12 +35,14 @@ async def _worker(settings: Settings) -> None:
 
     from storage.cache import open_shared_cache
     from storage.engine import open_engine
+    from streams import traces
     from streams.cli._scoring import open_scorer, scoring
     from streams.kafka_admin import check_topics
     from streams.serving.health import health_app
     from streams.serving.server import running
     from streams.telemetry import logger
     from streams.worker.kafka_output import KafkaOutput
+    from streams.worker.outbox_metrics import OutboxMetrics
 
     log = logger("worker")
     stop = asyncio.Event()
@@ -52,6 +54,8 @@ async def _worker(settings: Settings) -> None:
         stack.push_async_callback(cache.close)
         engine = open_engine(settings.database_url.get_secret_value())
         stack.push_async_callback(engine.dispose)
+        traces.watch_engine(engine)
+        traces.watch_redis()
         scorer = await asyncio.to_thread(open_scorer, settings)
         output = await stack.enter_async_context(KafkaOutput(settings.kafka))
         await asyncio.to_thread(check_topics, settings.kafka, partitions=settings.partitions)
@@ -61,9 +65,11 @@ async def _worker(settings: Settings) -> None:
         ) as run:
             registry = CollectorRegistry()
             registry.register(run.metrics)
+            outbox = OutboxMetrics(engine)
+            registry.register(outbox)
             address = await stack.enter_async_context(
                 running(
-                    health_app(run.checks, registry),
+                    health_app(run.checks, registry, (outbox.refresh,)),
                     "127.0.0.1",
                     settings.worker_port,
                     option="--worker-port",

@@ -14,10 +14,11 @@ from typing import Final, Protocol, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 
 from inference.labels import Modality
 from inference.window import SECOND_NS
-from streams import topics
+from streams import topics, traces
 from streams.cloud_events import MSGPACK, cloud_event
 from streams.ingest.errors import OptionError, PublishError
 from streams.ingest.source import FileSource, Timed
@@ -123,16 +124,18 @@ async def publish(
     """
     begin_ns, zero_ns = clock_ns(), None
     while batch := await asyncio.to_thread(_some, timed):
-        for item in batch:
-            zero_ns = item.at_ns if zero_ns is None else zero_ns
-            if speed is not None:
-                due_ns = begin_ns + round((item.at_ns - zero_ns) / speed)
-                wait_ns = due_ns - clock_ns()
-                if wait_ns > 0:
-                    await sleep(wait_ns / SECOND_NS)
-            await publisher.publish(item.record)
-            stats.sent += 1
-            on_progress(item.at_ns)
+        count = {"messaging.batch.message_count": len(batch)}
+        with traces.span("ingest", kind=SpanKind.PRODUCER, attributes=count):
+            for item in batch:
+                zero_ns = item.at_ns if zero_ns is None else zero_ns
+                if speed is not None:
+                    due_ns = begin_ns + round((item.at_ns - zero_ns) / speed)
+                    wait_ns = due_ns - clock_ns()
+                    if wait_ns > 0:
+                        await sleep(wait_ns / SECOND_NS)
+                await publisher.publish(item.record)
+                stats.sent += 1
+                on_progress(item.at_ns)
 
 
 def check_clock(source: FileSource, speed: float | None, now_ns: int) -> None:

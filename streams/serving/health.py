@@ -6,12 +6,14 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from streams.serving import problems
-from streams.serving.api.health import Check, router
+from streams.serving.api.health import Check, Refresh, router
 
 
-def health_app(checks: Sequence[Check], registry: CollectorRegistry) -> FastAPI:
+def health_app(
+    checks: Sequence[Check], registry: CollectorRegistry, refreshes: Sequence[Refresh] = ()
+) -> FastAPI:
     """`/healthz`, `/readyz` and `/metrics`, and nothing else."""
     app = FastAPI(title="affectstream worker", openapi_url=None, docs_url=None, redoc_url=None)
     problems.install(app)
-    app.include_router(router(checks, registry))
+    app.include_router(router(checks, registry, refreshes))
     return app

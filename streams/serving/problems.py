@@ -13,6 +13,8 @@ from storage.errors import StoreUnavailableError
 from streams.telemetry import logger
 
 MEDIA_TYPE: Final = "application/problem+json"
+UNMATCHED: Final = "unmatched"
+"""Of requests that took no route."""
 RETRY_AFTER_S: Final = 2
 
 SCHEMA: Final[dict[str, Any]] = {
@@ -77,6 +79,11 @@ def problem(
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
 
 
+def route_of(scope: Mapping[str, Any]) -> str:
+    """Template of the route that a request took: for logs and metrics, which hold no ids."""
+    return getattr(scope.get("route"), "path", UNMATCHED)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
     log = logger("api")
@@ -104,7 +111,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StoreUnavailableError)
     async def _away(request: Request, exc: StoreUnavailableError) -> Response:
-        log.warning("store_away", path=request.url.path, error=str(exc))
+        log.warning("store_away", route=route_of(request.scope), error=str(exc))
         return problem(
             request,
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -114,5 +121,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _bug(request: Request, exc: Exception) -> Response:
-        log.error("request_crashed", path=request.url.path, exc_info=exc)
+        log.error("request_crashed", route=route_of(request.scope), exc_info=exc)
         return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error; see the log.")

@@ -20,7 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.types import ServiceT
 
-from streams import topics
+from streams import topics, traces
 from streams.telemetry import logger
 from streams.worker.feed import Assignment, Feed, RawRecord
 
@@ -113,6 +113,7 @@ class _Consumer(driver.Consumer):
                         item.timestamp * 1_000_000
                         if item.timestamp_type == LOG_APPEND_TIME
                         else None,
+                        traces.of_record(item.headers),
                     )
                     for item in batch
                 ],
@@ -172,12 +173,13 @@ class _Consumer(driver.Consumer):
             if polled_ms is None or high_watermark is None:
                 continue
             self._begin(tp, high_watermark)
-            position = self.feed.expected(tp.topic, tp.partition)
+            position = self.feed.expected(tp.topic, tp.partition) or 0
             self.feed.observe(
                 tp.topic,
                 tp.partition,
                 now_ns - int(max(wall_ms - polled_ms, 0.0) * 1e6),
-                caught_up=(position or 0) >= high_watermark,
+                caught_up=position >= high_watermark,
+                behind=max(high_watermark - position, 0),
             )
 
     # what is committed

@@ -14,6 +14,8 @@ class RawRecord:
     value: bytes | None
     appended_ns: int | None
     """The broker's time of append; None where the topic does not stamp it."""
+    traceparent: str | None = None
+    """Header of that name; None where nobody traces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,10 @@ class Feed(Protocol):
         """A fetched batch, ascending."""
         ...
 
-    def observe(self, topic: str, partition: int, poll_ns: int, *, caught_up: bool) -> None:
-        """A poll succeeded at monotonic time `poll_ns`."""
+    def observe(
+        self, topic: str, partition: int, poll_ns: int, *, caught_up: bool, behind: int = 0
+    ) -> None:
+        """A poll succeeded at monotonic time `poll_ns`, `behind` records before the end."""
         ...
 
     def tracked(self) -> Iterable[tuple[str, int]]:

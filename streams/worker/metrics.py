@@ -20,7 +20,6 @@ class WorkerMetrics(Collector):
         """Yield every metric of the worker."""
         stats, partitions = self._worker.pump.stats, self._worker.partitions
         counters = {
-            "windows_stored": ("Final windows stored.", stats.windows_stored),
             "windows_given_up": ("Windows that failed three times.", stats.windows_given_up),
             "closings_rejected": (
                 "Batches refused because another worker had stored more.",
@@ -43,6 +42,10 @@ class WorkerMetrics(Collector):
         gauges = {
             "conversations": ("Conversations in memory.", partitions.conversations),
             "held_bytes": ("Payload bytes that open windows hold.", partitions.held_bytes),
+            "paused": (
+                "1 while topics that are ahead are not read, for want of memory.",
+                int(self._worker.paused),
+            ),
             "in_a_hurry": (
                 "1 while windows close early for want of memory.",
                 int(self._worker.pump.hurry),
@@ -62,20 +65,42 @@ class WorkerMetrics(Collector):
         for labels, count in stats.alerts_fired.items():
             fired.add_metric(labels, count)
         yield fired
-        told = CounterMetricFamily(
-            "affectstream_relay_delivered", "Outbox rows that a sink took.", labels=["sink"]
+        behind = GaugeMetricFamily(
+            "affectstream_worker_records_behind",
+            "Records on the log that were not read yet.",
+            labels=["topic"],
         )
-        for sink, count in self._relay.stats.delivered.items():
-            told.add_metric([sink], count)
-        yield told
+        for topic, count in partitions.records_behind.items():
+            behind.add_metric([topic], count)
+        yield behind
+        yield from stats.tally.collect()
+        yield from self._of_relay()
+
+    def _of_relay(self) -> Iterator[Metric]:
+        """A series a sink, from the start: the rate of what never happened is 0."""
+        stats = self._relay.stats
         attempts = CounterMetricFamily(
             "affectstream_relay_alert_attempts",
             "Attempts to tell programs outside of alerts.",
             labels=["sink", "outcome"],
         )
-        for (sink, outcome), count in self._relay.stats.outcomes.items():
+        for (sink, outcome), count in stats.outcomes.items():
             attempts.add_metric([sink, outcome], count)
         yield attempts
-        yield CounterMetricFamily(
-            "affectstream_relay_dead", "Outbox rows given up.", value=self._relay.stats.dead
+        told = CounterMetricFamily(
+            "affectstream_relay_delivered", "Outbox rows that a sink took.", labels=["sink"]
         )
+        dead = CounterMetricFamily(
+            "affectstream_relay_dead", "Outbox rows given up.", labels=["sink"]
+        )
+        up = GaugeMetricFamily(
+            "affectstream_relay_sink_up",
+            "0 while a sink is away or refuses what it is told.",
+            labels=["sink"],
+        )
+        trouble = stats.away.keys() | stats.refusing.keys()
+        for sink in sorted({*self._relay.sinks, *stats.delivered, *stats.dead}):
+            told.add_metric([sink], stats.delivered.get(sink, 0))
+            dead.add_metric([sink], stats.dead.get(sink, 0))
+            up.add_metric([sink], int(sink not in trouble))
+        yield from (told, dead, up)

@@ -12,6 +12,7 @@ from streams.telemetry import logger
 from streams.windows.aligner import Aligner
 from streams.worker.dead_letters import DeadLetter, misplaced, unusable
 from streams.worker.feed import Assignment, RawRecord
+from streams.worker.origins import Origins
 
 _log = logger("worker")
 
@@ -46,12 +47,14 @@ class Partitions:
         self.generation = -1
         self.records_expired = 0
         self.latest_poll_ns: int | None = None
+        self.origins = Origins()
         self._new_aligner = new_aligner
         self._count = count
         self._clock_ns = clock_ns
         self._aligners: dict[int, Aligner] = {}
         self._horizons: dict[tuple[str, int], int] = {}
         self._letters: list[DeadLetter] = []
+        self._behind: dict[tuple[str, int], int] = {}
 
     def __iter__(self) -> Iterator[tuple[int, Aligner]]:
         """Partitions in their order."""
@@ -66,6 +69,8 @@ class Partitions:
         self.generation = generation
         self._aligners.clear()
         self._horizons.clear()
+        self._behind.clear()
+        self.origins.clear()
         self._letters.clear()
 
     def begin(self, assignment: Assignment) -> None:
@@ -92,6 +97,8 @@ class Partitions:
                 if slot is not None:
                     self._letters.append(unusable(topic, partition, raw, slot, exc))
                 continue
+            if raw.traceparent is not None:
+                self.origins.note(record, raw.traceparent)
             aligner.feed(
                 topic,
                 raw.offset,
@@ -101,8 +108,11 @@ class Partitions:
                 replay=raw.offset < horizon,
             )
 
-    def observe(self, topic: str, partition: int, poll_ns: int, *, caught_up: bool) -> None:
+    def observe(
+        self, topic: str, partition: int, poll_ns: int, *, caught_up: bool, behind: int = 0
+    ) -> None:
         """A poll succeeded."""
+        self._behind[topic, partition] = behind
         self.latest_poll_ns = max(self.latest_poll_ns or poll_ns, poll_ns)
         self._aligner(partition).observe(topic, poll_ns, caught_up=caught_up)
 
@@ -131,6 +141,14 @@ class Partitions:
     def ahead(self) -> list[tuple[str, int]]:
         """Topic partitions that may be paused without delaying any window."""
         return [(topic, partition) for partition, aligner in self for topic in aligner.ahead()]
+
+    @property
+    def records_behind(self) -> dict[str, int]:
+        """Records on the log that were not read yet, by topic."""
+        behind = dict.fromkeys(topics.INPUTS, 0)
+        for (topic, _), count in self._behind.items():
+            behind[topic] += count
+        return behind
 
     @property
     def held_bytes(self) -> int:

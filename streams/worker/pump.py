@@ -32,6 +32,8 @@ from streams.worker.scoring_thread import (
     without_alerts,
     without_scores,
 )
+from streams.worker.tally import Tally
+from streams.worker.window_spans import begin_scoring, end_scoring, note_stored
 
 TICK_S: Final = 0.1
 Answer = TypeVar("Answer")
@@ -94,6 +96,8 @@ class PumpStats:
     database_down: str | None = None
     """Why the database cannot be reached, while it cannot."""
     oldest_work_ns: int | None = None
+    tally: Tally = field(default_factory=Tally)
+    """What was scored and stored, by kind."""
 
 
 class Pump:
@@ -210,8 +214,13 @@ class Pump:
             await self._work.wait()
             self._work.clear()
             while batch := self._next_batch():
-                scored = await self._scoring.final([work.closing for work in batch])
+                began = time.perf_counter()
+                closings = [work.closing for work in batch]
+                spans = begin_scoring(closings, self._partitions.origins)
+                scored = end_scoring(spans, await self._scoring.final(closings))
                 self.stats.rule_errors = self._scoring.rule_errors
+                windows = sum(len(closing.drafts) for closing in closings)
+                self.stats.tally.scored(windows, time.perf_counter() - began)
                 await self._scored.put(list(zip(batch, scored, strict=True)))
             drafts, self._provisional = self._provisional, []
             if drafts and self._live is not None:
@@ -264,7 +273,9 @@ class Pump:
             await self._deliver(letters)
             self.stats.windows_given_up += len(letters)
         batches = [closing.batch for _, closing in settled]
+        began_ns = time.time_ns()
         result = await self._insist(lambda: self._results.commit(batches))
+        note_stored(batches, began_ns)
         for work, closing in settled:
             self._answer(work, closing.batch, result)
 
@@ -304,6 +315,7 @@ class Pump:
             self.stats.alerts_fired.update(
                 (step.rule, step.severity) for step in batch.transitions if step.begins_alert
             )
+            self.stats.tally.stored(batch)
             work.aligner.stored(batch.key, batch.progress)
 
     async def _insist(self, call: Callable[[], Awaitable[Answer]]) -> Answer:

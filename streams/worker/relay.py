@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import to_json
@@ -33,7 +34,7 @@ from storage.outbox import (
     still_held,
 )
 from storage.values import ConversationKey
-from streams import topics
+from streams import topics, traces
 from streams.cloud_events import JSON, cloud_event
 from streams.telemetry import logger
 from streams.worker.sinks.delivery import Outcome, TargetDelivery
@@ -47,6 +48,8 @@ LONGEST_PAUSE_S: Final = 30.0
 KEEP_FEED_NS: Final = 3_600_000_000_000
 UNKNOWN_S: Final = 30.0
 """How often deliveries for targets that no setting names are looked for."""
+UNKNOWN_SINK: Final = "unknown"
+"""Under which deliveries to targets that do not exist are counted: a label names only ours."""
 UNKNOWN: Final = "no target of this name in the settings"
 TOPICS: Final = {"score": topics.SCORES, "alert": topics.ALERTS}
 """Where each kind of outbox row goes on Kafka."""
@@ -73,7 +76,7 @@ class RelayStats:
     """Counters and states that health and metrics read."""
 
     delivered: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    dead: int = 0
+    dead: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     outcomes: dict[tuple[str, Outcome], int] = field(default_factory=lambda: defaultdict(int))
     """What became of attempts to tell programs outside, by sink."""
     away: dict[str, str] = field(default_factory=dict)
@@ -85,7 +88,7 @@ class RelayStats:
         """Something became of a message for a program outside."""
         self.outcomes[sink, outcome] += 1
         self.delivered[sink] += outcome == "delivered"
-        self.dead += outcome == "dead"
+        self.dead[sink] += outcome == "dead"
 
 
 class Relay:
@@ -126,6 +129,11 @@ class Relay:
             "feed": self._to_feed,
         }
 
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """Whom this relay may serve."""
+        return (*self._sinks, *self._targets)
+
     async def run(self) -> None:
         """Serve every sink until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -142,7 +150,13 @@ class Relay:
             return await self._targets[sink].serve()
         messages = await pending(self._engine, sink, now_ns=self._now_ns(), limit=BATCH)
         if messages:
-            await self._sinks[sink](messages)
+            told: traces.Attributes = {
+                "affectstream.sink": sink,
+                "messaging.batch.message_count": len(messages),
+            }
+            origins = [message.traceparent for message in messages]
+            with traces.span("deliver", origins, kind=SpanKind.PRODUCER, attributes=told):
+                await self._sinks[sink](messages)
         return len(messages)
 
     async def give_up_unknown(self) -> None:
@@ -152,7 +166,7 @@ class Relay:
         """
         known = (*self._sinks, *self._targets)
         count = await give_up(self._engine, known=known, error=UNKNOWN)
-        self.stats.dead += count
+        self.stats.dead[UNKNOWN_SINK] += count
         if count:
             _log.warning("unknown_targets", deliveries=count, known=list(self._targets))
 
@@ -225,7 +239,7 @@ class Relay:
                 pause_s = min(FIRST_PAUSE_S * 2**message.attempts, LONGEST_PAUSE_S)
                 until_ns = self._now_ns() + int(pause_s * 1e9)
                 await put_off(self._engine, message, error=repr(exc), until_ns=until_ns, dead=dead)
-                self.stats.dead += dead
+                self.stats.dead["kafka"] += dead
                 self.stats.refusing["kafka"] = repr(exc)
                 _log.warning("not_delivered", sink="kafka", id=message.id, dead=dead)
                 return sent

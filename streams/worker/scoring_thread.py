@@ -11,7 +11,7 @@ from inference.experts.synthetic import synthetic_window
 from inference.score import ParticipantState, WindowScore, encode_state
 from storage.values import ParticipantBatch, Progress, Utterance
 from streams.scoring import WindowScorer, score_closings, score_drafts
-from streams.telemetry import logger
+from streams.telemetry import logger, whereabouts
 from streams.windows.aligner import Closing
 from streams.windows.participant import WindowDraft
 from streams.worker.alerting import Alerting
@@ -108,15 +108,16 @@ class ScoringThread:
     def _scored(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
         try:
             return [ScoredClosing(batch) for batch in self._batches(closings)]
-        except Exception:  # noqa: BLE001 - whatever it is, it must not reach the neighbours
-            _log.exception("batch_failed", windows=sum(len(item.drafts) for item in closings))
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it must not reach the neighbours
+            windows = sum(len(item.drafts) for item in closings)
+            _log.error("batch_failed", windows=windows, **whereabouts(exc))
         return [self._window_by_window(closing) for closing in closings]
 
     def _provisional(self, drafts: Sequence[WindowDraft]) -> tuple[WindowScore, ...]:
         try:
             return score_drafts(drafts, self._run, self._scorer)
-        except Exception:  # noqa: BLE001 - best effort: the final score will come
-            _log.exception("provisional_failed", windows=len(drafts))
+        except Exception as exc:  # noqa: BLE001 - best effort: the final score will come
+            _log.error("provisional_failed", windows=len(drafts), **whereabouts(exc))
             return ()
 
     def _window_by_window(self, closing: Closing) -> ScoredClosing:
@@ -153,8 +154,9 @@ class ScoringThread:
         for attempt in range(1, ATTEMPTS):
             try:
                 return self._batches([closing])[0]
-            except Exception:  # noqa: BLE001 - tried again, then raised
-                _log.exception("window_failed", attempt=attempt, end_ns=closing.closed_until_ns)
+            except Exception as exc:  # noqa: BLE001 - tried again, then raised
+                end_ns = closing.closed_until_ns
+                _log.error("window_failed", attempt=attempt, end_ns=end_ns, **whereabouts(exc))
         return self._batches([closing])[0]
 
     def _batches(self, closings: Sequence[Closing]) -> list[ParticipantBatch]:

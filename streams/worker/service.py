@@ -157,6 +157,11 @@ class Worker:
             await app.stop()
             self._app = None
 
+    @property
+    def paused(self) -> bool:
+        """Whether topics that are ahead are not read, for want of memory."""
+        return self._over_budget_since_ns is not None
+
     # what health asks
 
     async def check_broker(self) -> None:

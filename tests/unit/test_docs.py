@@ -1,19 +1,17 @@
 """What the pages in docs/ say of settings, metrics, topics and tests is true of the code."""
 
 import re
-from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from prometheus_client.core import Metric
 from pydantic import SecretStr
 
 from streams import topics
 from streams.settings import Settings
-from streams.worker.metrics import WorkerMetrics
-from streams.worker.pump import PumpStats
-from streams.worker.relay import RelayStats
+from tests.registry import api_metrics, scraped, worker_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -35,24 +33,6 @@ def shown(value: Any) -> str:
     return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
-def metric_names() -> set[str]:
-    """Names under which a worker's metrics are scraped."""
-    worker = SimpleNamespace(
-        pump=SimpleNamespace(
-            stats=PumpStats(alerts_fired=Counter({("sharp-rise", "warning"): 1})), hurry=False
-        ),
-        partitions=SimpleNamespace(records_expired=0, conversations=0, held_bytes=0),
-    )
-    relay = SimpleNamespace(
-        stats=RelayStats(
-            delivered=defaultdict(int, kafka=1),
-            outcomes=defaultdict(int, {("webhook:crm", "dead"): 1}),
-        )
-    )
-    collector = WorkerMetrics(cast("Any", worker), cast("Any", relay))
-    return {sample.name for metric in collector.collect() for sample in metric.samples}
-
-
 def test_the_table_of_settings_holds_every_setting_with_its_default() -> None:
     section = page("operations.md").split("## Settings")[1].split("\n## ")[0]
     told = {row[0].strip("`"): row[1].strip("`") for row in rows(section)}
@@ -62,9 +42,16 @@ def test_the_table_of_settings_holds_every_setting_with_its_default() -> None:
     }
 
 
-def test_the_table_of_metrics_holds_every_metric_of_a_worker() -> None:
-    section = page("operations.md").split("## Metrics of a worker")[1].split("\n## ")[0]
-    assert {row[0].strip("`") for row in rows(section)} == metric_names()
+@pytest.mark.parametrize(
+    ("title", "families"),
+    [("### Of a worker", worker_metrics), ("### Of the API", api_metrics)],
+    ids=["worker", "api"],
+)
+def test_the_tables_of_metrics_hold_every_metric(
+    title: str, families: Callable[[], list[Metric]]
+) -> None:
+    section = page("operations.md").split(title)[1].split("\n##")[0]
+    assert {row[0].strip("`") for row in rows(section)} == scraped(families())
 
 
 def test_every_topic_that_is_named_exists() -> None:

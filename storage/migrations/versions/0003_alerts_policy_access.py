@@ -207,6 +207,7 @@ def upgrade() -> None:
         ["tenant", "run", "minute_ns"],
         unique=False,
     )
+    op.add_column("outbox", sa.Column("traceparent", sa.String(length=64), nullable=True))
     op.create_table(
         "utterances",
         sa.Column("tenant", sa.String(length=128), nullable=False),
@@ -227,6 +228,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     _set_sink_length(16)
+    op.drop_column("outbox", "traceparent")
     op.drop_table("utterances")
     op.drop_index(op.f("ix_rollups_tenant_run_minute_ns"), table_name="rollups")
     op.drop_column("progress", "alerts")

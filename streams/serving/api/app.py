@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streams.serving import problems
 from streams.serving.access.caller import Authenticate
-from streams.serving.api import alerts, conversations, deliveries, health, live, rules
+from streams.serving.api import alerts, conversations, deliveries, health, live, rules, system
 from streams.serving.api.health import Check
 from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
@@ -71,5 +71,6 @@ def create_app(
     app.include_router(deliveries.router(engine))
     app.include_router(live.router(feed))
     app.include_router(rules.router(engine))
+    app.include_router(system.router(engine))
     app.include_router(health.router(checks, registry))
     return app

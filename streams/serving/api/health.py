@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from inference.errors import AffectstreamError
 from streams.serving.problems import documented, problem
@@ -50,9 +50,22 @@ async def examine(check: Check, timeout_s: float = CHECK_TIMEOUT_S) -> Outcome:
     return Outcome(check.name, ok=True)
 
 
-def router(checks: Sequence[Check], registry: CollectorRegistry) -> APIRouter:
-    """`/healthz`, `/readyz` and `/metrics`."""
+Refresh = Callable[[], Awaitable[None]]
+"""Asks something that takes a while, for the metrics. An AffectstreamError leaves them out."""
+
+
+def router(
+    checks: Sequence[Check], registry: CollectorRegistry, refreshes: Sequence[Refresh] = ()
+) -> APIRouter:
+    """`/healthz`, `/readyz` and `/metrics`.
+
+    Args:
+        checks: asked by `/readyz`, and shown by `/metrics` as `affectstream_check_up`.
+        registry: what `/metrics` shows.
+        refreshes: awaited by `/metrics` before it answers.
+    """
     routes = APIRouter(tags=["platform"])
+    up = Gauge("affectstream_check_up", "0 where a check fails.", ["check"], registry=registry)
 
     @routes.get("/healthz")
     async def alive() -> dict[str, str]:
@@ -74,6 +87,10 @@ def router(checks: Sequence[Check], registry: CollectorRegistry) -> APIRouter:
     @routes.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Prometheus text format."""
+        asked = [*checks, *(Check("refresh", refresh) for refresh in refreshes)]
+        outcomes = await asyncio.gather(*(examine(check) for check in asked))
+        for outcome in outcomes[: len(checks)]:
+            up.labels(outcome.name).set(outcome.ok)
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return routes

@@ -17,6 +17,7 @@ from streams.serving.api.bodies import (
 )
 from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
 from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
+from streams.serving.api.bodies_system import SystemBody
 
 TEMPLATE: Final = "#/components/schemas/{name}"
 BODIES: Final = (
@@ -35,6 +36,7 @@ BODIES: Final = (
     RuleSpec,
     BackTestRequest,
     BackTestBody,
+    SystemBody,
 )
 
 
