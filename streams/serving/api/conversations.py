@@ -93,7 +93,7 @@ def router(engine: AsyncEngine) -> APIRouter:
         )
         page, more = found[:limit], len(found) > limit
         last = PlaceCursor(page[-1].started_ns, page[-1].conversation) if more else None
-        return _json(
+        return json_answer(
             ConversationPage(
                 items=tuple(conversation_body(call) for call in page),
                 next=None if last is None else to_cursor(last),
@@ -109,7 +109,7 @@ def router(engine: AsyncEngine) -> APIRouter:
         call = await read_conversation(engine, key)
         if call is None:
             raise _unknown()
-        return _json(conversation_detail(call, await read_counts(engine, key)))
+        return json_answer(conversation_detail(call, await read_counts(engine, key)))
 
     @routes.get(
         "/{conversation}/scores",
@@ -147,10 +147,10 @@ def router(engine: AsyncEngine) -> APIRouter:
         if resolution == "raw":
             windows, after_ns = await window_page(engine, wanted, limit)
             items = tuple(published(score) for score in windows)
-            return _json(ScorePage(items=items, next=_next(after_ns)))
+            return json_answer(ScorePage(items=items, next=_next(after_ns)))
         buckets, after_ns = await bucket_page(engine, wanted, WIDTH_NS[resolution], limit)
         bodies = tuple(bucket_body(bucket) for bucket in buckets)
-        return _json(BucketPage(items=bodies, next=_next(after_ns)))
+        return json_answer(BucketPage(items=bodies, next=_next(after_ns)))
 
     return routes
 
@@ -159,7 +159,8 @@ def _next(after_ns: int | None) -> str | None:
     return None if after_ns is None else to_cursor(after_ns)
 
 
-def _json(body: msgspec.Struct) -> Response:
+def json_answer(body: msgspec.Struct) -> Response:
+    """`body` as it is documented."""
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 

@@ -6,9 +6,17 @@ import msgspec
 from fastapi import FastAPI
 
 from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies_trends import ChangesBody, TrendsBody
 
 TEMPLATE: Final = "#/components/schemas/{name}"
-BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage)
+BODIES: Final = (
+    ConversationPage,
+    ConversationDetail,
+    ScorePage,
+    BucketPage,
+    TrendsBody,
+    ChangesBody,
+)
 
 
 def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
