@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streams.serving import problems
 from streams.serving.access.caller import Authenticate
-from streams.serving.api import conversations, health, live, trends
+from streams.serving.api import conversations, exports, health, live, trends
 from streams.serving.api.health import Check
 from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
@@ -71,6 +71,7 @@ def create_app(
     app.add_middleware(RequestMetrics, registry=registry)
     watch_feed(feed, registry)
     app.include_router(conversations.router(engine))
+    app.include_router(exports.router(engine))
     app.include_router(trends.router(engine, k_floor))
     app.include_router(live.router(feed))
     app.include_router(health.router(checks, registry))
