@@ -1,11 +1,14 @@
 """OpenAPI schemas of msgspec types: one source for what is sent and what is documented."""
 
+import inspect
 from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI
 
+from streams.serving.api import examples
 from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies_platform import AliveBody, ReadyBody
 from streams.serving.api.bodies_trends import ChangesBody, TrendsBody
 
 TEMPLATE: Final = "#/components/schemas/{name}"
@@ -16,6 +19,8 @@ BODIES: Final = (
     BucketPage,
     TrendsBody,
     ChangesBody,
+    AliveBody,
+    ReadyBody,
 )
 
 
@@ -27,12 +32,16 @@ def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
 
 
 class Documented(FastAPI):
-    """FastAPI whose document also holds the schemas of `BODIES`."""
+    """FastAPI whose document also holds the schemas of `BODIES`, and examples."""
 
     def openapi(self) -> dict[str, Any]:
         """Made once, at the first question."""
         if self.openapi_schema is None:
             document = super().openapi()
             _, components = msgspec.json.schema_components(BODIES, ref_template=TEMPLATE)
+            for schema in components.values():
+                if "description" in schema:
+                    schema["description"] = inspect.cleandoc(schema["description"])
             document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            examples.fill(document)
         return self.openapi_schema or {}
