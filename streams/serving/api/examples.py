@@ -243,7 +243,7 @@ def _text(schema: Schema, name: str) -> str:
     for text in (WORDS.get(name, TEXTS[0]), *TEXTS):
         if re.search(pattern, text) and low <= len(text) <= high:
             return text
-    return "x" * max(low, 1)
+    return "x" * max(int(low), 1)
 
 
 def _number(schema: Schema, *, whole: bool) -> float:
