@@ -58,11 +58,11 @@ class GapJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alert_type() -> type[msgspec.Struct] | None:
-    """What an alert is on every channel; None where alerts are not part of this build."""
+    """What is told of an alert on every channel; None where alerts are not part of this build."""
     if importlib.util.find_spec("storage.alerts") is None:
         return None
     found: type[msgspec.Struct] | None = getattr(
-        importlib.import_module("storage.alerts"), "AlertJson", None
+        importlib.import_module("storage.alerts"), "AlertNews", None
     )
     return found
 
@@ -71,7 +71,7 @@ def document(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
     """The document; the same types give the same document.
 
     Args:
-        alert: the type of an alert; None leaves its channels out.
+        alert: what is told of an alert; None leaves its channels out.
     """
     types: list[type[msgspec.Struct]] = [kind for _, kind, _ in RECORDS.values()]
     types += [ScoreJson, EndedJson, ReadyJson, GapJson]
@@ -102,7 +102,7 @@ def document(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         "channels": _channels(alert),
         "operations": _operations(alert),
         "components": {
-            "schemas": _schemas(types, alert)
+            "schemas": _schemas(types)
             | {"CloudEvent": _cloud_event(), "DeadLetter": _dead_letter_headers()},
             "messages": _messages(alert),
         },
@@ -197,7 +197,7 @@ def _messages(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         told = alert.__name__
         messages["Alert"] = _on_kafka("Alert", told, JSON, "An alert fires or ends.")
         summary = "An alert fires, ends, or somebody did something about it."
-        messages["LiveAlert"] = _on_stream("alert", "LiveAlertJson", summary)
+        messages["LiveAlert"] = _on_stream("alert", told, summary)
     return messages
 
 
@@ -222,9 +222,7 @@ def _on_stream(event: str, schema: str, summary: str) -> dict[str, Any]:
     }
 
 
-def _schemas(
-    types: Iterable[type[msgspec.Struct]], alert: type[msgspec.Struct] | None
-) -> dict[str, Any]:
+def _schemas(types: Iterable[type[msgspec.Struct]]) -> dict[str, Any]:
     """JSON Schemas of `types` and what they are made of; fields of arrays have their names."""
     wanted = list(types)
     _, found = msgspec.json.schema_components(wanted, ref_template=TEMPLATE)
@@ -239,15 +237,6 @@ def _schemas(
     for schema in found.values():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])
-    if alert is not None:
-        found["LiveAlertJson"] = {
-            "type": "object",
-            "required": ["transition", "alert"],
-            "properties": {
-                "transition": {"enum": ["firing", "resolved", "acknowledged", "snoozed", "judged"]},
-                "alert": {"$ref": TEMPLATE.format(name=alert.__name__)},
-            },
-        }
     return found
 
 

@@ -71,6 +71,13 @@ async def test_pages_come_one_after_the_other_and_none_is_left_out(
     assert [score for page in pages for score in page] == stored
 
 
+async def test_a_long_call_is_whole(engine: AsyncEngine, client: httpx.AsyncClient) -> None:
+    scores = [distressed(at, conversation="c-2") for at in range(source.PAGE + 3)]
+    assert not (await ResultStore(engine).commit([batch(scores, None)])).failed
+    lines = (await client.get("/v1/conversations/c-2/export")).content.splitlines()
+    assert [from_json(line) for line in lines] == scores
+
+
 async def test_another_run_is_another_file(client: httpx.AsyncClient) -> None:
     response = await client.get(EXPORT, params={"run": "again"})
     assert response.content == b""

@@ -154,7 +154,7 @@ def test_scores_headers_and_stream_events_fit_what_is_said_of_them(
 
 
 class ToldJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Stands for an alert."""
+    """Stands for what is told of an alert."""
 
     id: str
     role: Role
