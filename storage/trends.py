@@ -92,8 +92,8 @@ def _query(stretch: Stretch) -> Select[Any]:
     cell = (each.c.key, each.c.bucket_ns)
     beside = select(
         each,
-        cast(func.sum(each.c.scored).over(partition_by=cell), Double).label("all_scored"),
-        cast(func.sum(each.c.distress_sum).over(partition_by=cell), Double).label("all_distress"),
+        func.sum(each.c.scored).over(partition_by=cell).label("all_scored"),
+        func.sum(each.c.distress_sum).over(partition_by=cell).label("all_distress"),
     ).subquery()
     column = beside.c
     # A conversation that holds every scored window has no rest: null, and left out of the sum.
@@ -125,7 +125,7 @@ def _by_conversation(stretch: Stretch) -> Select[Any]:
         key.label("key"),
         bucket.label("bucket_ns"),
         table.c.conversation,
-        *(cast(func.sum(table.c[name]), Double).label(name) for name in _SUMS),
+        *(func.sum(cast(table.c[name], Double)).label(name) for name in _SUMS),
     ).where(
         table.c.tenant == stretch.tenant,
         table.c.run == LIVE_RUN,

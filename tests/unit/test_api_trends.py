@@ -170,6 +170,7 @@ async def test_news_is_a_difference_beyond_noise(
         ("/changes", {"from": TO, "to": FROM}),
         ("", {"bucket": "1m", "from": FROM, "to": format_time(MIDNIGHT_NS + 2 * DAY_NS)}),
         ("/changes", {"from": "2020-01-01T00:00:00Z", "to": FROM}),
+        ("", {"bucket": "1d", "from": "2020-01-01T00:00:00Z", "to": FROM}),
         ("", {"group": "region"}),
         ("", {"bucket": "2h"}),
     ],

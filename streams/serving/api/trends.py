@@ -33,8 +33,11 @@ PARENT_NS: Final[dict[BucketWidth, int]] = {"1m": HOUR_NS, "1h": DAY_NS}
 """The buckets that hold those of a width: a hidden one must not be what remains of them."""
 USUAL_NS: Final[dict[BucketWidth, int]] = {"1m": HOUR_NS, "1h": DAY_NS, "1d": 28 * DAY_NS}
 """What is shown where nobody says `from`."""
+SHARED: Final = frozenset({Group.AGENT, Group.ROLE})
+"""Groups of which one conversation may be in several."""
 MOST_BUCKETS: Final = 1_500
-LONGEST_CHANGE_NS: Final = 366 * DAY_NS
+LONGEST_NS: Final = 366 * DAY_NS
+"""More rollups than this many days have are more than one question should read."""
 
 GroupParam = Annotated[Group, Query(description="`agent`: what customers of that agent express.")]
 Begin = Annotated[AwareDatetime | None, Query(alias="from")]
@@ -84,7 +87,7 @@ def router(engine: AsyncEngine, floor: int) -> APIRouter:
                 _down(from_ns, whole_ns), _up(to_ns, whole_ns), width_ns,
             ),
         )  # fmt: skip
-        hidden = withheld(cells, floor, parent_ns=parent_ns, shared=group is Group.AGENT)
+        hidden = withheld(cells, floor, parent_ns=parent_ns, shared=group in SHARED)
         return json_answer(
             TrendsBody(
                 group=group,
@@ -115,8 +118,6 @@ def router(engine: AsyncEngine, floor: int) -> APIRouter:
         where the interval of the difference excludes 0: the others may be noise.
         """
         from_ns, to_ns = _range(begin, end, HOUR_NS, DAY_NS)
-        if to_ns - from_ns > LONGEST_CHANGE_NS:
-            raise _refused("from, to: more than 366 days")
         now, before = [
             await read_cells(
                 engine,
@@ -127,7 +128,7 @@ def router(engine: AsyncEngine, floor: int) -> APIRouter:
             )
             for back_ns in (0, WEEK_NS)
         ]  # fmt: skip
-        found = changes(now, before, floor, shared=group is Group.AGENT)
+        found = changes(now, before, floor, shared=group in SHARED)
         return json_answer(
             ChangesBody(
                 group=group,
@@ -173,6 +174,8 @@ def _range(
     from_ns = _down(max(0, to_ns - usual_ns) if begin is None else _within(begin), width_ns)
     if from_ns >= to_ns:
         raise _refused("from: not before `to`")
+    if to_ns - from_ns > LONGEST_NS:
+        raise _refused(f"from, to: more than {LONGEST_NS // DAY_NS} days")
     return from_ns, to_ns
 
 

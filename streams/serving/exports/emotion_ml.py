@@ -21,7 +21,7 @@ CATEGORIES: Final = "listeners"
 OURS: Final = "urn:affectstream:window:1"
 """Namespace of what EmotionML has no place for."""
 CHANNELS: Final = {Modality.SPEECH: "voice", Modality.TEXT: "text", Modality.FACE: "face"}
-"""Names of `expressed-through`, section 2.4.1 of the specification."""
+"""Names that the specification proposes for `expressed-through`."""
 MS_NS: Final = 1_000_000
 
 
