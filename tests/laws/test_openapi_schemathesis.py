@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
@@ -26,7 +27,7 @@ from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from tests.calls import MIDNIGHT_NS, MINUTE_NS, Call, store_calls
 
-EXAMPLES = 40
+EXAMPLES = 25
 """Of each route, right and wrong ones."""
 KNOWN = {"conversation": ["c-0", "c-1", "c-2"]}
 """Ids that are there, so that more than 404 is seen."""
@@ -46,6 +47,7 @@ def endless(operation: Any) -> bool:
     return any("text/event-stream" in one.get("content", {}) for one in responses.values())
 
 
+@pytest.mark.slow
 def test_every_route_answers_as_documented(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")

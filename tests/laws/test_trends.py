@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from storage.trends import Cell, Group, Stretch, read_cells
 from storage.upgrade import upgrade
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
+from streams.serving.trends import withheld
 from tests.calls import DAY_NS, HOUR_NS, MIDNIGHT_NS, MINUTE_NS, Call, scores_of, store_calls
 
 NUMBERS = itertools.count()
@@ -42,8 +44,14 @@ CALLS = st.lists(
 
 
 async def database(folder: Path, calls: Sequence[Call]) -> AsyncEngine:
-    engine = open_engine(f"sqlite+aiosqlite:///{folder}/{next(NUMBERS)}.db")
-    await upgrade(engine)
+    """A new database with `calls` in it; its tables are made once a test."""
+    empty = folder / "empty.db"
+    if not empty.exists():
+        engine = open_engine(f"sqlite+aiosqlite:///{empty}")
+        await upgrade(engine)
+        await engine.dispose()
+    path = shutil.copy(empty, folder / f"{next(NUMBERS)}.db")
+    engine = open_engine(f"sqlite+aiosqlite:///{path}")
     await store_calls(engine, calls)
     return engine
 
@@ -105,7 +113,7 @@ def test_trends_are_what_a_recount_of_the_scores_gives(tmp_path: Path) -> None:
                 role=Role.CUSTOMER if group is Group.AGENT else role,
             )
             expected = recount(calls, stretch)
-            cells = runner.run(cells_of(tmp_path, calls, stretch))
+            [cells] = runner.run(cells_of(tmp_path, calls, stretch))
             assert [(cell.start_ns, cell.key) for cell in cells] == sorted(
                 (start_ns, key) for key, start_ns in expected
             )
@@ -130,10 +138,10 @@ def test_trends_are_what_a_recount_of_the_scores_gives(tmp_path: Path) -> None:
         check()
 
 
-async def cells_of(folder: Path, calls: Sequence[Call], *stretches: Stretch) -> list[Cell]:
+async def cells_of(folder: Path, calls: Sequence[Call], *stretches: Stretch) -> list[list[Cell]]:
     engine = await database(folder, calls)
     try:
-        return [cell for one in stretches for cell in await read_cells(engine, one)]
+        return [await read_cells(engine, one) for one in stretches]
     finally:
         await engine.dispose()
 
@@ -144,17 +152,20 @@ def test_buckets_add_up_to_the_larger_bucket(tmp_path: Path) -> None:
         @settings(max_examples=12, deadline=None)
         @given(CALLS, st.sampled_from(Group))
         def check(calls: list[Call], group: Group) -> None:
-            sums = []
-            for width_ns in (MINUTE_NS, HOUR_NS, DAY_NS):
-                stretch = Stretch(
+            stretches = [
+                Stretch(
                     tenant="acme",
                     group=group,
                     from_ns=MIDNIGHT_NS,
                     to_ns=MIDNIGHT_NS + DAY_NS,
                     width_ns=width_ns,
                 )
+                for width_ns in (MINUTE_NS, HOUR_NS, DAY_NS)
+            ]
+            sums = []
+            for cells in runner.run(cells_of(tmp_path, calls, *stretches)):
                 total: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0.0])
-                for cell in runner.run(cells_of(tmp_path, calls, stretch)):
+                for cell in cells:
                     one = total[cell.key]
                     one[0] += cell.windows
                     one[1] += cell.scored
@@ -204,3 +215,44 @@ def test_below_the_floor_an_answer_is_the_same_whatever_was_said(tmp_path: Path)
             assert runner.run(answers(values)) == nothing
 
         check()
+
+
+@st.composite
+def any_cells(draw: st.DrawFn) -> list[Cell]:
+    """Any groups in any minutes of two hours."""
+    places = st.tuples(st.sampled_from("abcd"), st.integers(0, 119))
+    found = draw(st.dictionaries(places, st.integers(0, 12), max_size=12))
+    return [
+        Cell(
+            key=key,
+            start_ns=minute * MINUTE_NS,
+            end_ns=(minute + 1) * MINUTE_NS,
+            conversations=conversations,
+            windows=conversations,
+            scored=conversations,
+            distress=None,
+            distress_variance=0.0,
+            emotions=None,
+            arousal=None,
+            valence=None,
+        )
+        for (key, minute), conversations in found.items()
+    ]
+
+
+@given(found=any_cells(), floor=st.integers(2, 8), shared=st.booleans())
+def test_what_remains_of_a_total_is_never_below_the_floor(
+    *, found: list[Cell], floor: int, shared: bool
+) -> None:
+    hidden = withheld(found, floor, parent_ns=HOUR_NS, shared=shared)
+    lines: dict[Any, list[Cell]] = defaultdict(list)
+    for cell in found:
+        lines["bucket", cell.start_ns].append(cell)
+        lines["hour", cell.key, cell.start_ns // HOUR_NS].append(cell)
+    for name, line in lines.items():
+        away = [cell for cell in line if (cell.key, cell.start_ns) in hidden]
+        assert all(cell in away for cell in line if cell.conversations < floor)
+        if away and len(away) < len(line):
+            counts = [cell.conversations for cell in away]
+            certain = max if shared or name[0] == "hour" else sum
+            assert certain(counts) >= floor

@@ -30,12 +30,12 @@ from streams.serving.api.bodies import (
 )
 from streams.serving.api.cursors import from_cursor, to_cursor
 from streams.serving.api.etags import (
-    NOT_MODIFIED,
     IfNoneMatch,
     headers,
     tagged,
     unchanged,
     weak_etag,
+    with_etag,
 )
 from streams.serving.api.schemas import answers
 from streams.serving.problems import ProblemError, documented
@@ -76,7 +76,7 @@ def router(engine: AsyncEngine) -> APIRouter:
     """Routes that read what is stored of the caller's tenant."""
     routes = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 
-    @routes.get("", responses=answers(ConversationPage) | NOT_MODIFIED | documented(422, 503))
+    @routes.get("", responses=with_etag(answers(ConversationPage)) | documented(422, 503))
     async def conversations(
         caller: Viewer,
         state: Annotated[Literal["live", "ended"] | None, Query()] = None,
@@ -110,7 +110,7 @@ def router(engine: AsyncEngine) -> APIRouter:
 
     @routes.get(
         "/{conversation}",
-        responses=answers(ConversationDetail) | NOT_MODIFIED | documented(404, 422, 503),
+        responses=with_etag(answers(ConversationDetail)) | documented(404, 422, 503),
     )
     async def conversation(
         caller: Viewer, conversation: ConversationId, if_none_match: IfNoneMatch = None
@@ -125,7 +125,7 @@ def router(engine: AsyncEngine) -> APIRouter:
 
     @routes.get(
         "/{conversation}/scores",
-        responses=answers(ScorePage, BucketPage) | NOT_MODIFIED | documented(404, 422, 503),
+        responses=with_etag(answers(ScorePage, BucketPage)) | documented(404, 422, 503),
     )
     async def scores(
         caller: Viewer,

@@ -14,9 +14,16 @@ IfNoneMatch = Annotated[
 ]
 REVALIDATE: Final = "private, no-cache"
 """Keep it for yourself, and ask before you use it again."""
-NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
-    304: {"description": "Not Modified: the answer that the ETag names still holds."}
-}
+_ETAG: Final = {"ETag": {"description": "Of this answer; weak.", "schema": {"type": "string"}}}
+
+
+def with_etag(responses: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route whose 200 has an ETag, and its 304."""
+    answer = responses[200]
+    return responses | {
+        200: {**answer, "headers": {**answer.get("headers", {}), **_ETAG}},
+        304: {"description": "Not Modified: what the ETag names still holds.", "headers": _ETAG},
+    }
 
 
 def weak_etag(*facts: object) -> str:

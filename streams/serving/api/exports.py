@@ -13,7 +13,7 @@ from storage.timeline import read_extent
 from storage.values import LIVE_RUN, ConversationKey
 from streams.serving.access.caller import Viewer
 from streams.serving.api.conversations import ID, ConversationId, unknown
-from streams.serving.api.etags import NOT_MODIFIED, IfNoneMatch, headers, unchanged, weak_etag
+from streams.serving.api.etags import IfNoneMatch, headers, unchanged, weak_etag, with_etag
 from streams.serving.exports import parquet
 from streams.serving.exports.formats import WRITTEN, Format
 from streams.serving.exports.source import Source, pages
@@ -47,7 +47,7 @@ def router(engine: AsyncEngine) -> APIRouter:
     @routes.get(
         "/{conversation}/export",
         response_class=StreamingResponse,
-        responses=_FILE | NOT_MODIFIED | documented(404, 422, 501, 503),
+        responses=with_etag(_FILE) | documented(404, 422, 501, 503),
     )
     async def export(
         caller: Viewer,
