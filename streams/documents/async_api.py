@@ -44,6 +44,16 @@ class EndedJson(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: int
 
 
+class GivenUpJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A window that failed too often to be scored or stored."""
+
+    tenant: str
+    conversation: str
+    participant: str
+    start_ns: int
+    end_ns: int
+
+
 class ReadyJson(msgspec.Struct, frozen=True, kw_only=True):
     """Where a stream starts: nothing."""
 
@@ -74,7 +84,7 @@ def document(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         alert: what is told of an alert; None leaves its channels out.
     """
     types: list[type[msgspec.Struct]] = [kind for _, kind, _ in RECORDS.values()]
-    types += [ScoreJson, EndedJson, ReadyJson, GapJson]
+    types += [ScoreJson, GivenUpJson, EndedJson, ReadyJson, GapJson]
     if alert is not None:
         types.append(alert)
     return {
@@ -119,6 +129,8 @@ def _channels(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         channels[f"{name}DeadLetters"] = _topic(dead, ("DeadLetter",), "What no window can take.")
         channels[f"{name}Late"] = _topic(late, ("DeadLetter",), "What came too late.")
     channels["scores"] = _topic(topics.SCORES, ("Score",), "Final scores.")
+    given_up = topics.dead_letters(topics.SCORES)
+    channels["scoresDeadLetters"] = _topic(given_up, ("GivenUp",), "Windows without a score.")
     live = ["Ready", "LiveScore", "Provisional", "Ended", "Gap"]
     if alert is not None:
         channels["alerts"] = _topic(topics.ALERTS, ("Alert",), "Alerts that fire and end.")
@@ -162,8 +174,13 @@ def _operations(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
     for name in RECORDS:
         for kind in ("DeadLetters", "Late"):
             operations[f"send{name.capitalize()}{kind}"] = _operation("send", name + kind)
-    for name in ("scores", "live", *(("alerts", "webhooks") if alert is not None else ())):
-        operations[f"send{name.capitalize()}"] = _operation("send", name)
+    for name in (
+        "scores",
+        "scoresDeadLetters",
+        "live",
+        *(("alerts", "webhooks") if alert is not None else ()),
+    ):
+        operations[f"send{name[0].upper()}{name[1:]}"] = _operation("send", name)
     return operations
 
 
@@ -183,6 +200,14 @@ def _messages(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         "summary": "A record with its bytes unchanged; the headers say why it is here.",
         "contentType": MSGPACK,
         "headers": {"$ref": "#/components/schemas/DeadLetter"},
+        "bindings": {"kafka": {"key": KEY}},
+    }
+    messages["GivenUp"] = {
+        "name": "GivenUp",
+        "summary": "Which window was given up; the headers say why.",
+        "contentType": JSON,
+        "headers": {"$ref": "#/components/schemas/DeadLetter"},
+        "payload": {"$ref": TEMPLATE.format(name="GivenUpJson")},
         "bindings": {"kafka": {"key": KEY}},
     }
     for name, (event, schema, summary) in {

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -17,8 +18,18 @@ from streams import topics
 from streams.cloud_events import JSON, MSGPACK, cloud_event
 from streams.documents import async_api
 from streams.documents.written import ASYNCAPI, OPENAPI, documents, write
-from streams.records import AudioChunk, ControlEvent, ControlKind, TranscriptSegment, VideoFrame
+from streams.records import (
+    AudioChunk,
+    BadRecordError,
+    ControlEvent,
+    ControlKind,
+    TranscriptSegment,
+    VideoFrame,
+)
 from streams.serving import problems
+from streams.windows.tracker import Slot
+from streams.worker.dead_letters import unusable, window_letter
+from streams.worker.feed import RawRecord
 from tests.scores import distressed
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -120,8 +131,7 @@ def test_a_problem_shows_its_own_status(made: dict[str, dict[str, Any]]) -> None
 
 def test_every_topic_has_a_channel(made: dict[str, dict[str, Any]]) -> None:
     addresses = {channel["address"] for channel in made[ASYNCAPI]["channels"].values()}
-    optional = {topics.ALERTS, topics.dead_letters(topics.SCORES)}
-    assert set(topics.ALL) - addresses <= optional
+    assert set(topics.ALL) - addresses <= {topics.ALERTS}, "alerts where they are built"
     assert addresses - set(topics.ALL) <= {"/v1/live", None}
 
 
@@ -149,6 +159,15 @@ def test_scores_headers_and_stream_events_fit_what_is_said_of_them(
     for content_type in (JSON, MSGPACK):
         headers = cloud_event("1", topics.SCORES, subject="acme/c-1", content_type=content_type)
         fits("CloudEvent", headers)
+    draft = SimpleNamespace(
+        tenant="acme", conversation="c-1", participant="p-1", start_ns=1, end_ns=2
+    )
+    given_up = window_letter(cast("Any", draft), "no")
+    letter = unusable(topics.AUDIO, 1, RawRecord(2, b"k", b"v", 1), Slot(2), BadRecordError("no"))
+    for one in (given_up, letter):
+        fits("DeadLetter", dict(one.headers))
+    assert given_up.value is not None
+    fits("GivenUpJson", json.loads(given_up.value))
     fits("EndedJson", {"tenant": "acme", "conversation": "c-1", "ended_ns": 1})
     fits("GapJson", {"after": 1, "resumed_at": 9})
 
