@@ -12,7 +12,7 @@ from inference.labels import EMOTIONS, MODALITIES, Emotion, Modality
 from inference.score import DECIMALS, WindowScore
 from storage.engine import snapshot
 from storage.rows import Row
-from storage.schema import window_evidence, window_scores
+from storage.schema import conversations, window_evidence, window_scores
 from storage.scores import read_scores
 from storage.values import ConversationKey
 
@@ -51,12 +51,50 @@ class Bucket:
     """Over the windows in which the voice could be compared with its owner's own."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much is stored of a conversation under one run: changes whenever a window does."""
+
+    started_ns: int
+    ended_ns: int | None
+    windows: int
+    closed_until_ns: int
+    """End of the newest window, 0 where there is none."""
+
+
 class _Timed(Protocol):
     @property
     def start_ns(self) -> int: ...
 
 
 T = TypeVar("T", bound=_Timed)
+
+
+async def read_extent(engine: AsyncEngine, key: ConversationKey, run: str) -> Extent | None:
+    """The extent of one conversation; None where nothing is stored of it.
+
+    Raises StoreUnavailableError.
+    """
+    table = window_scores
+    counted = select(func.count(), func.max(table.c.end_ns)).where(
+        table.c.tenant == key.tenant,
+        table.c.run == run,
+        table.c.conversation == key.conversation,
+    )
+    facts = select(conversations.c.started_ns, conversations.c.ended_ns).where(
+        conversations.c.tenant == key.tenant, conversations.c.conversation == key.conversation
+    )
+    async with snapshot(engine) as connection:
+        found = (await connection.execute(facts)).first()
+        if found is None:
+            return None
+        windows, newest_ns = (await connection.execute(counted)).one()
+    return Extent(
+        started_ns=found.started_ns,
+        ended_ns=found.ended_ns,
+        windows=windows,
+        closed_until_ns=newest_ns or 0,
+    )
 
 
 async def window_page(

@@ -222,6 +222,8 @@ class Settings(BaseSettings):
     """Where `dashboard` finds the API."""
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = Field(default=8080, ge=0, le=65_535)
+    k_floor: int = Field(default=5, ge=2)
+    """Trends say nothing of groups with fewer conversations than this."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
     traces: Literal["none", "otlp", "console"] = "none"

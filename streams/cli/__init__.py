@@ -52,6 +52,7 @@ COMMANDS: Final = (
     (cache, "streams.cli.cache_rebuild:rebuild", "rebuild"),
     (app, "streams.cli.serve:serve", "serve"),
     (app, "streams.cli.dashboard:dashboard", "dashboard"),
+    (app, "streams.cli.documents:documents", "documents"),
     (train, "streams.cli.train_speech:speech", "speech"),
     (train, "streams.cli.train_text:text", "text"),
     (train, "streams.cli.train_encoder:encoder", "encoder"),

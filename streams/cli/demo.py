@@ -131,7 +131,7 @@ async def _demo(
         stack.push_async_callback(engine.dispose)
         await upgrade(engine)
         cache = MemoryCache()
-        api = build_api(engine, cache, everyone(settings.tenant))
+        api = build_api(engine, cache, everyone(settings.tenant), k_floor=settings.k_floor)
         api_url = await stack.enter_async_context(
             running(
                 api.app,

@@ -35,7 +35,7 @@ async def _serve(settings: Settings) -> None:
     listener = listen(settings.api_host, settings.api_port, "--api-port")
     engine = open_engine(settings.database_url.get_secret_value())
     try:
-        api = build_api(engine, cache, everyone(settings.tenant))
+        api = build_api(engine, cache, everyone(settings.tenant), k_floor=settings.k_floor)
         traces.watch_engine(engine)
         traces.watch_redis()
         traces.watch_api(api.app)

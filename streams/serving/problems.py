@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -16,6 +17,8 @@ MEDIA_TYPE: Final = "application/problem+json"
 UNMATCHED: Final = "unmatched"
 """Of requests that took no route."""
 RETRY_AFTER_S: Final = 2
+_PATH: Final = "/:@!$&'()*+,;=~"
+"""What a path may hold as it is (RFC 3986, section 3.3)."""
 
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -73,7 +76,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": quote(request.url.path, safe=_PATH),
         **(extra or {}),
     }
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)

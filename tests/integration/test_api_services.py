@@ -36,6 +36,9 @@ PATHS = (
     "/v1/conversations/c-1/scores?from=2025-11-24T16:00:05Z&to=2025-11-24T16:00:09Z",
     "/v1/conversations/c-1/scores?resolution=10s&participant=p-1",
     "/v1/conversations/c-1/scores?resolution=1m&limit=1",
+    "/v1/trends?bucket=1m&from=2025-11-24T16:00:00Z&to=2025-11-24T16:05:00Z",
+    "/v1/trends?bucket=1d&group=language&from=2025-11-24T16:00:00Z&to=2025-11-24T16:05:00Z",
+    "/v1/trends/changes?from=2025-11-24T16:00:00Z&to=2025-11-24T16:05:00Z",
 )
 
 
@@ -59,7 +62,7 @@ async def answers(url: str) -> list[dict[str, Any]]:
                 assert not stored.failed
         facts = batch([distressed(0, conversation="c-3")], None).conversation
         await results.end_conversation(facts, START_NS + 80 * SECOND_NS)
-        api = build_api(engine, MemoryCache(), everyone("acme"))
+        api = build_api(engine, MemoryCache(), everyone("acme"), k_floor=2)
         transport = httpx.ASGITransport(api.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
             return [(await client.get(path)).raise_for_status().json() for path in PATHS]

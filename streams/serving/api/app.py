@@ -12,7 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streams.serving import problems
 from streams.serving.access.caller import Authenticate
-from streams.serving.api import alerts, conversations, deliveries, health, live, rules, system
+from streams.serving.api import (
+    alerts,
+    conversations,
+    deliveries,
+    exports,
+    health,
+    live,
+    rules,
+    system,
+    trends,
+)
 from streams.serving.api.health import Check
 from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
@@ -23,6 +33,8 @@ DESCRIPTION: Final = (
     "describe what they hear and see. Errors are problem details (RFC 9457)."
 )
 
+K_FLOOR: Final = 5
+
 
 def create_app(
     *,
@@ -31,6 +43,7 @@ def create_app(
     feed: LiveFeed,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
+    k_floor: int = K_FLOOR,
 ) -> FastAPI:
     """Build the API. It opens nothing and closes nothing that it is given.
 
@@ -40,6 +53,7 @@ def create_app(
         feed: read while the application runs.
         checks: what `/readyz` asks.
         registry: what `/metrics` shows; the API adds its own metrics. None makes one.
+        k_floor: trends say nothing of groups with fewer conversations.
     """
     registry = CollectorRegistry() if registry is None else registry
 
@@ -67,6 +81,8 @@ def create_app(
     app.add_middleware(RequestMetrics, registry=registry)
     watch_feed(feed, registry)
     app.include_router(conversations.router(engine))
+    app.include_router(exports.router(engine))
+    app.include_router(trends.router(engine, k_floor))
     app.include_router(alerts.router(engine))
     app.include_router(deliveries.router(engine))
     app.include_router(live.router(feed))

@@ -17,7 +17,7 @@ from storage.conversations import (
     read_counts,
     read_queue,
 )
-from storage.timeline import Wanted, bucket_page, window_page
+from storage.timeline import Wanted, bucket_page, read_extent, window_page
 from storage.transcripts import word_page
 from storage.values import LIVE_RUN, ConversationKey
 from streams.serving.access.caller import Viewer
@@ -33,6 +33,14 @@ from streams.serving.api.bodies import (
     word_body,
 )
 from streams.serving.api.cursors import from_cursor, to_cursor
+from streams.serving.api.etags import (
+    IfNoneMatch,
+    headers,
+    tagged,
+    unchanged,
+    weak_etag,
+    with_etag,
+)
 from streams.serving.api.schemas import answers
 from streams.serving.problems import ProblemError, documented
 
@@ -40,6 +48,7 @@ ID: Final = r"^[A-Za-z0-9._:-]{1,128}$"
 """As records name tenants, conversations and participants."""
 WIDTH_NS: Final = {"10s": 10_000_000_000, "1m": 60_000_000_000}
 INT64_MAX: Final = 2**63 - 1
+JSON: Final = "application/json"
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
 TIMELINE_PAGE: Final = 1_000
@@ -71,7 +80,7 @@ def router(engine: AsyncEngine) -> APIRouter:
     """Routes that read what is stored of the caller's tenant."""
     routes = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 
-    @routes.get("", responses=answers(ConversationPage) | documented(422, 503))
+    @routes.get("", responses=with_etag(answers(ConversationPage)) | documented(422, 503))
     async def conversations(
         caller: Viewer,
         state: Annotated[Literal["live", "ended"] | None, Query()] = None,
@@ -79,6 +88,7 @@ def router(engine: AsyncEngine) -> APIRouter:
         min_distress: Annotated[float | None, Query(ge=0.0, le=1.0)] = None,
         cursor: CursorParam = None,
         limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
+        if_none_match: IfNoneMatch = None,
     ) -> Response:
         """Conversations, newest first, with how each participant reads now.
 
@@ -96,27 +106,30 @@ def router(engine: AsyncEngine) -> APIRouter:
         )
         page, more = found[:limit], len(found) > limit
         last = PlaceCursor(page[-1].started_ns, page[-1].conversation) if more else None
-        return _json(
-            ConversationPage(
-                items=tuple(conversation_body(call) for call in page),
-                next=None if last is None else to_cursor(last),
-            )
+        body = ConversationPage(
+            items=tuple(conversation_body(call) for call in page),
+            next=None if last is None else to_cursor(last),
         )
+        return tagged(msgspec.json.encode(body), JSON, if_none_match)
 
     @routes.get(
-        "/{conversation}", responses=answers(ConversationDetail) | documented(404, 422, 503)
+        "/{conversation}",
+        responses=with_etag(answers(ConversationDetail)) | documented(404, 422, 503),
     )
-    async def conversation(caller: Viewer, conversation: ConversationId) -> Response:
+    async def conversation(
+        caller: Viewer, conversation: ConversationId, if_none_match: IfNoneMatch = None
+    ) -> Response:
         """One conversation, with counts of its windows by participant."""
         key = ConversationKey(caller.tenant, conversation)
         call = await read_conversation(engine, key)
         if call is None:
-            raise _unknown()
-        return _json(conversation_detail(call, await read_counts(engine, key)))
+            raise unknown()
+        body = conversation_detail(call, await read_counts(engine, key))
+        return tagged(msgspec.json.encode(body), JSON, if_none_match)
 
     @routes.get(
         "/{conversation}/scores",
-        responses=answers(ScorePage, BucketPage) | documented(404, 422, 503),
+        responses=with_etag(answers(ScorePage, BucketPage)) | documented(404, 422, 503),
     )
     async def scores(
         caller: Viewer,
@@ -128,6 +141,7 @@ def router(engine: AsyncEngine) -> APIRouter:
         run: Annotated[str, Query(pattern=ID)] = LIVE_RUN,
         cursor: CursorParam = None,
         limit: Annotated[int, Query(ge=1, le=LARGEST_TIMELINE_PAGE)] = TIMELINE_PAGE,
+        if_none_match: IfNoneMatch = None,
     ) -> Response:
         """The timeline: final scores of windows that start in `[from, to)`, or their means.
 
@@ -135,8 +149,13 @@ def router(engine: AsyncEngine) -> APIRouter:
         `limit` items, or more where more participants have a window at one instant.
         """
         key = ConversationKey(caller.tenant, conversation)
-        if await read_queue(engine, key) is None:
-            raise _unknown()
+        extent = await read_extent(engine, key, run)
+        if extent is None:
+            raise unknown()
+        etag = weak_etag(resolution, run, participant, begin, end, cursor, limit, extent)
+        held = unchanged(if_none_match, etag)
+        if held is not None:
+            return held
         from_ns = None if begin is None else to_ns(begin)
         if cursor is not None:
             from_ns = max(from_ns or 0, min(from_cursor(cursor, int), INT64_MAX))
@@ -150,10 +169,10 @@ def router(engine: AsyncEngine) -> APIRouter:
         if resolution == "raw":
             windows, after_ns = await window_page(engine, wanted, limit)
             items = tuple(published(score) for score in windows)
-            return _json(ScorePage(items=items, next=_next(after_ns)))
+            return json_answer(ScorePage(items=items, next=_next(after_ns)), etag)
         buckets, after_ns = await bucket_page(engine, wanted, WIDTH_NS[resolution], limit)
         bodies = tuple(bucket_body(bucket) for bucket in buckets)
-        return _json(BucketPage(items=bodies, next=_next(after_ns)))
+        return json_answer(BucketPage(items=bodies, next=_next(after_ns)), etag)
 
     @routes.get(
         "/{conversation}/transcript", responses=answers(TranscriptPage) | documented(404, 422, 503)
@@ -170,11 +189,11 @@ def router(engine: AsyncEngine) -> APIRouter:
         """
         key = ConversationKey(caller.tenant, conversation)
         if await read_queue(engine, key) is None:
-            raise _unknown()
+            raise unknown()
         from_ns = 0 if cursor is None else max(0, min(from_cursor(cursor, int), INT64_MAX))
         words, more = await word_page(engine, key, from_ns=from_ns, limit=limit)
         after_ns = words[-1].end_ns if more else None
-        return _json(
+        return json_answer(
             TranscriptPage(items=tuple(word_body(one) for one in words), next=_next(after_ns))
         )
 
@@ -185,9 +204,15 @@ def _next(after_ns: int | None) -> str | None:
     return None if after_ns is None else to_cursor(after_ns)
 
 
-def _json(body: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")
+def json_answer(body: msgspec.Struct, etag: str | None = None) -> Response:
+    """`body` as it is documented."""
+    return Response(
+        msgspec.json.encode(body),
+        media_type=JSON,
+        headers=None if etag is None else headers(etag),
+    )
 
 
-def _unknown() -> ProblemError:
+def unknown() -> ProblemError:
+    """The conversation that was named is nobody's, or another tenant's: nobody is told which."""
     return ProblemError(HTTPStatus.NOT_FOUND, "No conversation of this tenant has this id.")

@@ -4,16 +4,24 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from inference.errors import AffectstreamError
+from streams.serving.api.bodies_platform import AliveBody, Outcome, ReadyBody
+from streams.serving.api.schemas import answers
 from streams.serving.problems import documented, problem
 
 CHECK_TIMEOUT_S: Final = 2.0
+_METRICS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Prometheus text format.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +36,6 @@ class Check:
 
     name: str
     probe: Callable[[], Awaitable[None]]
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What a check found."""
-
-    name: str
-    ok: bool
-    reason: str | None = None
 
 
 async def examine(check: Check, timeout_s: float = CHECK_TIMEOUT_S) -> Outcome:
@@ -67,12 +67,12 @@ def router(
     routes = APIRouter(tags=["platform"])
     up = Gauge("affectstream_check_up", "0 where a check fails.", ["check"], registry=registry)
 
-    @routes.get("/healthz")
-    async def alive() -> dict[str, str]:
+    @routes.get("/healthz", responses=answers(AliveBody))
+    async def alive() -> Response:
         """The process answers: nothing more."""
-        return {"status": "alive"}
+        return Response(msgspec.json.encode(AliveBody()), media_type="application/json")
 
-    @routes.get("/readyz", responses=documented(503))
+    @routes.get("/readyz", responses=answers(ReadyBody) | documented(503))
     async def ready(request: Request) -> Response:
         """Every dependency answers; 503 names those that do not."""
         outcomes = await asyncio.gather(*(examine(check) for check in checks))
@@ -81,10 +81,10 @@ def router(
             detail = "; ".join(f"{outcome.name}: {outcome.reason}" for outcome in failed)
             extra = {"checks": msgspec.to_builtins(outcomes)}
             return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, detail, extra)
-        body = msgspec.json.encode({"status": "ready", "checks": outcomes})
+        body = msgspec.json.encode(ReadyBody(checks=tuple(outcomes)))
         return Response(body, media_type="application/json")
 
-    @routes.get("/metrics", response_class=Response)
+    @routes.get("/metrics", response_class=Response, responses=_METRICS)
     async def metrics() -> Response:
         """Prometheus text format."""
         asked = [*checks, *(Check("refresh", refresh) for refresh in refreshes)]

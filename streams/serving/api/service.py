@@ -14,7 +14,7 @@ from storage.feed import StoredFeed
 from storage.upgrade import revision
 from storage.values import ConversationKey
 from streams.serving.access.caller import Authenticate
-from streams.serving.api.app import create_app
+from streams.serving.api.app import K_FLOOR, create_app
 from streams.serving.api.health import Check
 from streams.serving.live import LiveFeed
 
@@ -34,6 +34,7 @@ def build_api(
     *,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
+    k_floor: int = K_FLOOR,
 ) -> Api:
     """The API. Connects to nothing until it runs.
 
@@ -43,6 +44,7 @@ def build_api(
         authenticate: says who asks.
         checks: asked by `/readyz` beside `database` and `cache`.
         registry: shown by `/metrics`; the API adds its own metrics.
+        k_floor: as in `create_app`.
     """
 
     async def queue_of(key: ConversationKey) -> str | None:
@@ -59,5 +61,6 @@ def build_api(
         feed=feed,
         checks=(Check("database", database), Check("cache", cache.check), *checks),
         registry=registry,
+        k_floor=k_floor,
     )
     return Api(app, feed)

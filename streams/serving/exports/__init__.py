@@ -1,0 +1,1 @@
+"""A conversation's scores in formats of other programs, written page by page."""
