@@ -167,3 +167,13 @@ def test_backtest_says_what_is_wrong(
     done = run("backtest", *arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("command", [["list"], ["backtest", "rules.toml", *DAY]])
+def test_a_database_without_tables_is_told_what_to_do(
+    run: Run, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "rules.toml").write_text(RULES)
+    done = run(*command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "run `affectstream db upgrade`" in done.stderr
