@@ -78,16 +78,15 @@ async def _tried(
     queue: str | None,
     wanted_per_hour: float | None,
 ) -> dict[str, BackTestBody]:
-    from storage.engine import open_engine
     from storage.hindsight import Stretch, count_conversations
     from streams.alerts.report import report
     from streams.alerts.stored import run_back_test
+    from streams.cli._database import opened
 
     stretch = Stretch(tenant=settings.tenant, from_ns=from_ns, to_ns=to_ns, queue=queue)
-    engine = open_engine(settings.database_url.get_secret_value())
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     found: dict[str, BackTestBody] = {}
-    try:
+    async with opened(settings) as engine:
         total = await count_conversations(engine, stretch)
         with Progress(*columns, console=Console(stderr=True)) as bar:
             for name, spec in rules.items():
@@ -100,8 +99,6 @@ async def _tried(
                     on_conversation=partial(bar.advance, task),
                 )
                 found[name] = report(findings, stretch)
-    finally:
-        await engine.dispose()
     return found
 
 

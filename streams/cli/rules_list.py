@@ -44,11 +44,8 @@ def list_(*, shipped: bool = False, json: bool = False) -> None:
 
 
 async def _newest(settings: Settings) -> list[RuleBody]:
-    from storage.engine import open_engine
+    from streams.cli._database import opened
     from streams.serving.api.bodies_rules import newest_bodies
 
-    engine = open_engine(settings.database_url.get_secret_value())
-    try:
+    async with opened(settings) as engine:
         return await newest_bodies(engine, settings.tenant)
-    finally:
-        await engine.dispose()

@@ -217,6 +217,9 @@ def test_the_state_stays_small_and_forgets_rules_at_rest(signal: Signal) -> None
         ([0.6] * 4 + [None] * 90, [(0, PENDING), (3, FIRING)]),  # silence clears nothing
         ([0.6] + [None] * 29 + [0.6], [(0, PENDING)]),
         ([0.6] + [None] * 30, [(0, PENDING), (30, OK)]),
+        # any window with a say, over or between, begins the thirty seconds anew
+        ([0.6] + ([None] * 20 + [0.5]) * 3, [(0, PENDING)]),
+        ([0.6] + ([None] * 20 + [0.6]) * 2, [(0, PENDING)]),
         ([0.6] + [0.5] * 29 + [0.6], [(0, PENDING)]),
         ([0.6] + [0.5] * 30, [(0, PENDING), (30, OK)]),
     ],

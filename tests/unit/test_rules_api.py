@@ -127,6 +127,19 @@ async def test_a_shipped_rule_can_be_replaced_and_switched_off(client: httpx.Asy
     ]  # fmt: skip
 
 
+async def test_a_tenant_has_only_so_many_rules(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "MOST_RULES", 5)
+    assert (await client.put("/v1/rules/fifth", json=BODY)).status_code == 200
+    refused = await client.put("/v1/rules/sixth", json=BODY)
+    assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
+    assert "delete one first" in refused.json()["detail"]
+    assert (await client.put("/v1/rules/fifth", json=BODY)).status_code == 200
+    await client.delete("/v1/rules/sharp-rise")
+    assert (await client.put("/v1/rules/sixth", json=BODY)).status_code == 200
+
+
 async def test_a_list_comes_in_pages(client: httpx.AsyncClient) -> None:
     for name in ("a", "zz", "silent"):
         await client.put(f"/v1/rules/{name}", json=BODY)
