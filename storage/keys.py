@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, exists, insert, or_, select, update
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.engine import snapshot, transaction
+from storage.errors import StoreUnavailableError
 from storage.schema import api_keys
 
 PREFIX: Final = "as_"
@@ -175,9 +177,17 @@ async def mark_used(engine: AsyncEngine, key: ApiKey, now_ns: int) -> bool:
 
 
 async def keys_exist(engine: AsyncEngine) -> bool:
-    """Whether a key was ever made, for whichever tenant. Raises StoreUnavailableError."""
-    async with snapshot(engine) as connection:
-        return bool(await connection.scalar(select(exists().select_from(api_keys))))
+    """Whether a key was ever made, for whichever tenant.
+
+    Raises StoreUnavailableError, also where the tables were not made yet: that is waited for.
+    """
+    try:
+        async with snapshot(engine) as connection:
+            return bool(await connection.scalar(select(exists().select_from(api_keys))))
+    except (OperationalError, ProgrammingError) as exc:
+        raise StoreUnavailableError(
+            "the database has no table of keys: run `affectstream db upgrade`"
+        ) from exc
 
 
 def _key_of(row: RowMapping) -> ApiKey:

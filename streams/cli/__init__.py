@@ -27,10 +27,11 @@ app: Final = cyclopts.App(
 topics: Final = cyclopts.App(name="topics", help="Prepare Kafka topics.")
 cache: Final = cyclopts.App(name="cache", help="Prepare the cache.")
 db: Final = cyclopts.App(name="db", help="Prepare the database.")
+api_keys: Final = cyclopts.App(name="keys", help="Keys of the API.")
 train: Final = cyclopts.App(name="train", help="Make weights.")
 evaluate: Final = cyclopts.App(name="evaluate", help="Judge weights; every published figure.")
 third_party: Final = cyclopts.App(name="models", help="Optional third-party weights.")
-GROUPS: Final = (topics, db, cache, train, evaluate, third_party)
+GROUPS: Final = (topics, db, cache, api_keys, train, evaluate, third_party)
 for group in GROUPS:
     app.command(group)
 LISTS: Final[dict[tuple[str, ...], cyclopts.App]] = {(): app} | {
@@ -50,6 +51,9 @@ COMMANDS: Final = (
     (db, "streams.cli.db_upgrade:upgrade", "upgrade"),
     (cache, "streams.cli.cache_rebuild:rebuild", "rebuild"),
     (app, "streams.cli.serve:serve", "serve"),
+    (api_keys, "streams.cli.keys:create", "create"),
+    (api_keys, "streams.cli.keys:list_", "list"),
+    (api_keys, "streams.cli.keys:revoke", "revoke"),
     (app, "streams.cli.dashboard:dashboard", "dashboard"),
     (train, "streams.cli.train_speech:speech", "speech"),
     (train, "streams.cli.train_text:text", "text"),

@@ -1,11 +1,13 @@
 """Keys and the audit log, on SQLite and PostgreSQL."""
 
+import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage import schema
 from storage.audit import Entry, conversation_of_alert, list_recorded, record
-from storage.engine import snapshot, transaction
+from storage.engine import open_engine, snapshot, transaction
+from storage.errors import StoreUnavailableError
 from storage.keys import (
     USED_EVERY_NS,
     NewKey,
@@ -113,3 +115,10 @@ async def test_an_alert_leads_to_its_conversation_within_its_tenant(engine: Asyn
         await connection.execute(insert(schema.alerts), [row])
     assert await conversation_of_alert(engine, "acme", "a-1") == "c-1"
     assert await conversation_of_alert(engine, "other", "a-1") is None
+
+
+async def test_a_database_without_tables_says_how_to_make_them(database_url: str) -> None:
+    engine = open_engine(database_url)
+    with pytest.raises(StoreUnavailableError, match="affectstream db upgrade"):
+        await keys_exist(engine)
+    await engine.dispose()

@@ -1,21 +1,30 @@
 """OpenAPI schemas of msgspec types: one source for what is sent and what is documented."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI
 
+from streams.serving.access.routes import describe_access
 from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies_access import AuditPage, KeyPage, MeBody, NewKeyBody
 
 TEMPLATE: Final = "#/components/schemas/{name}"
-BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage)
+BODIES: Final = (
+    *(ConversationPage, ConversationDetail, ScorePage, BucketPage),
+    *(MeBody, KeyPage, NewKeyBody, AuditPage),
+)
 
 
-def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of a route that answers 200 with one of `types`."""
+def answers(
+    *types: type[msgspec.Struct], status: int = HTTPStatus.OK
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route that answers `status` with one of `types`."""
     references = [{"$ref": TEMPLATE.format(name=one.__name__)} for one in types]
     schema = references[0] if len(references) == 1 else {"anyOf": references}
-    return {200: {"description": "OK", "content": {"application/json": {"schema": schema}}}}
+    content = {"application/json": {"schema": schema}}
+    return {int(status): {"description": HTTPStatus(status).phrase, "content": content}}
 
 
 class Documented(FastAPI):
@@ -27,4 +36,5 @@ class Documented(FastAPI):
             document = super().openapi()
             _, components = msgspec.json.schema_components(BODIES, ref_template=TEMPLATE)
             document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            describe_access(document, self)
         return self.openapi_schema or {}

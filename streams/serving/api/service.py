@@ -14,7 +14,8 @@ from storage.feed import StoredFeed
 from storage.upgrade import revision
 from storage.values import ConversationKey
 from streams.serving.access.caller import Authenticate
-from streams.serving.api.app import create_app
+from streams.serving.access.limits import Limits
+from streams.serving.api.app import BODY_LIMIT_BYTES, create_app
 from streams.serving.api.health import Check
 from streams.serving.live import LiveFeed
 
@@ -34,6 +35,8 @@ def build_api(
     *,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
+    limits: Limits | None = None,
+    body_limit_bytes: int = BODY_LIMIT_BYTES,
 ) -> Api:
     """The API. Connects to nothing until it runs.
 
@@ -43,6 +46,8 @@ def build_api(
         authenticate: says who asks.
         checks: asked by `/readyz` beside `database` and `cache`.
         registry: shown by `/metrics`; the API adds its own metrics.
+        limits: how often somebody may ask; None is without end.
+        body_limit_bytes: what a request may carry.
     """
 
     async def queue_of(key: ConversationKey) -> str | None:
@@ -59,5 +64,7 @@ def build_api(
         feed=feed,
         checks=(Check("database", database), Check("cache", cache.check), *checks),
         registry=registry,
+        limits=limits,
+        body_limit_bytes=body_limit_bytes,
     )
     return Api(app, feed)
