@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from streams.serving.access.bearer import Credentials
     from streams.serving.access.caller import Authenticate
+
+ADVICE: Final = (
+    "Make a key with `affectstream keys create NAME --rank supervisor`, set oidc_issuer, or "
+    "listen on 127.0.0.1"
+)
 
 
 class OpenToNobodyError(AffectstreamError):
@@ -118,11 +123,11 @@ async def _check_keys(host: str, engine: "AsyncEngine") -> None:
         there_are = await keys_exist(engine)
     except StoreUnavailableError as exc:
         raise OpenToNobodyError(
-            f"refusing to listen on {host} before it is known whether there is a key: {exc}"
+            f"refusing to listen on {host} before it is known whether there is a key: {exc}. "
+            f"{ADVICE}"
         ) from exc
     if not there_are:
         raise OpenToNobodyError(
             f"refusing to listen on {host}: others could connect, and there is neither a key nor "
-            "an identity provider. Make a key with `affectstream keys create NAME --rank "
-            "supervisor`, set oidc_issuer, or listen on 127.0.0.1"
+            f"an identity provider. {ADVICE}"
         )

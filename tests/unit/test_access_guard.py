@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import httpx
 import limits.storage.memory
 import pytest
-from fastapi import Body, FastAPI
+from fastapi import Body, FastAPI, Request
+from fastapi.responses import StreamingResponse
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,11 +24,12 @@ from storage.results import ResultStore
 from storage.upgrade import upgrade
 from streams.serving.access import recorder
 from streams.serving.access.bearer import Keys, bearer
-from streams.serving.access.caller import Rank, Viewer
-from streams.serving.access.guard import Guard
+from streams.serving.access.caller import Caller, Rank, Viewer
+from streams.serving.access.guard import ASK_AGAIN_S, Guard
 from streams.serving.access.limits import LimitError, Limits, neighbourhood, rate
 from streams.serving.access.local import only_here, open_until_keys
 from streams.serving.access.recorder import described
+from streams.serving.problems import ProblemError
 from tests.access import app_of, client_of, headers, new_key
 from tests.scores import batch, distressed
 
@@ -241,6 +243,49 @@ async def test_a_websocket_is_closed_before_it_opens() -> None:
 
     await Guard(never, only_here("acme"))({"type": "websocket", "path": "/healthz"}, never, send)
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+# credentials of what lasts
+
+
+@pytest.mark.parametrize(
+    ("becomes", "pieces"),
+    [
+        (Caller("acme", "ada", Rank.VIEWER), 4),
+        (Caller("acme", "ada", Rank.ADMIN), 2),
+        (ProblemError(401, "revoked"), 2),
+        (ProblemError(403, "no rank any more"), 2),
+        (ProblemError(503, "the provider is away"), 4),
+        (StoreUnavailableError("away"), 4),
+    ],
+)
+async def test_a_stream_ends_with_its_credentials(becomes: Any, pieces: int) -> None:
+    now, asked = SimpleNamespace(s=0.0), []
+
+    async def authenticate(_: Request) -> Caller:
+        asked.append(now.s)
+        if len(asked) == 1:
+            return Caller("acme", "ada", Rank.VIEWER)
+        if isinstance(becomes, Exception):
+            raise becomes
+        return cast("Caller", becomes)
+
+    async def four() -> AsyncIterator[bytes]:
+        for _ in range(4):
+            yield b"x"
+            now.s += ASK_AGAIN_S / 2
+
+    app = FastAPI()
+    app.add_middleware(Guard, authenticate=authenticate, clock_s=lambda: now.s)
+
+    @app.get("/v1/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(four())
+
+    async with client_of(app) as client:
+        response = await client.get("/v1/stream")
+    assert response.text == "x" * pieces
+    assert asked[:2] == [0.0, ASK_AGAIN_S]
 
 
 # the record

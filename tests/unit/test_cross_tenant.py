@@ -394,6 +394,7 @@ def test_the_document_says_who_may_ask(route: Asked) -> None:
     assert described["x-rank"] == route.rank
     assert [set(one) for one in described["security"]] == [{"key"}, {"token"}]
     assert {"401", "403", "429"} <= set(described["responses"])
+    assert ("413" in described["responses"]) == ("requestBody" in described)
     assert set(document["components"]["securitySchemes"]) == {"key", "token"}
 
 
