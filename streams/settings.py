@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     """What a request to the API may carry."""
     rate_limit: str = "3000/minute"
     """Requests of one key or one person to one `serve`."""
-    refused_limit: str = "60/minute"
+    refused_limit: str = "600/minute"
     """Wrong or missing credentials from one address."""
     trusted_proxies: str = "127.0.0.1,::1"
     """Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, comma-separated."""

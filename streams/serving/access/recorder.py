@@ -26,6 +26,8 @@ PAUSES_S: Final = (0.1, 0.4)
 """Between attempts to write; then the request fails."""
 QUERY: Final = ("participant", "from", "to", "resolution", "format", "run")
 """Parameters that say which part of a conversation was asked for. No others are kept."""
+_ERRORS: Final = 400
+"""From this status on nothing was shown and nothing was done."""
 _SAFE: Final = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
 _READING: Final = ("GET", "HEAD")
 _VERBS: Final = {"PUT": "put", "PATCH": "change", "DELETE": "delete", "POST": "create"}
@@ -38,8 +40,7 @@ def note(request: Request, **details: Any) -> None:
 
     `conversation` says which one a request was about whose path does not.
     """
-    vars_of = _notes(request)
-    vars_of.update(details)
+    _notes(request).update(details)
 
 
 def described(
@@ -99,7 +100,7 @@ class Recorder:
         self._engine = engine
         self._clock_ns = clock_ns
         self._clock_s = clock_s
-        self._seen: OrderedDict[Entry | tuple[object, ...], float] = OrderedDict()
+        self._seen: OrderedDict[tuple[object, ...], float] = OrderedDict()
         self._log = logger("access")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,7 +137,7 @@ class Recorder:
         details |= _notes(request)
         conversation = details.pop("conversation", conversation)
         reading = request.method in _READING
-        seen = (caller.tenant, caller.name, action, conversation, *sorted(details.items()))
+        seen = (caller.tenant, caller.name, action, conversation, repr(sorted(details.items())))
         if reading and self._clock_s() - self._seen.get(seen, float("-inf")) < REPEAT_S:
             return
         for pause_s in (*PAUSES_S, None):
@@ -160,9 +161,6 @@ class Recorder:
         self._seen.move_to_end(seen)
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
-
-
-_ERRORS: Final = 400
 
 
 def _notes(request: Request) -> dict[str, Any]:
