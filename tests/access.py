@@ -1,7 +1,6 @@
 """An identity provider and an application that asks for credentials, for tests."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -94,7 +93,7 @@ async def new_key(
     )
 
 
-def headers(secret: str) -> Mapping[str, str]:
+def headers(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 

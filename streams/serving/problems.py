@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -74,7 +75,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": quote(request.scope["path"], safe="/:@"),
         **(extra or {}),
     }
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)

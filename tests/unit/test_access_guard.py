@@ -1,6 +1,7 @@
 """Limits, bodies, headers, open access and the record of who looked at what."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -487,6 +488,12 @@ async def test_the_audit_log_is_for_admins_paged_and_filtered(engine: AsyncEngin
         assert (newest["actor"], newest["action"]) == ("root", "conversation.audit")
 
 
+async def test_a_problem_names_its_path_as_a_url_does(watched: Watched) -> None:
+    response = await watched.client.delete("/v1/keys/%C2%84")
+    assert response.status_code == 422
+    assert response.json()["instance"] == "/v1/keys/%C2%84"
+
+
 # keys over the API
 
 
@@ -526,17 +533,24 @@ async def test_a_key_made_over_the_api_is_shown_once_and_works(engine: AsyncEngi
         ({"name": "x", "rank": "viewer", "colour": "red"}, 422),
         ({"name": "x", "rank": "viewer", "expires": "2020-01-01T00:00:00Z"}, 422),
         ({"name": "x", "rank": "viewer", "expires": "2999-01-01T00:00:00"}, 422),
+        ({"name": "x", "rank": "viewer", "expires": 99_999_999_999}, 422),
+        ({"name": "x", "rank": "viewer", "expires": "99999999999"}, 422),
+        ({"name": "\ud800", "rank": "viewer"}, 422),
+        ({"name": "x", "rank": "viewer", "expires": None}, 201),
+        ({"name": "x", "rank": "viewer", "scopes": "read"}, 422),
+        ([], 422),
         ({"name": "x", "rank": "viewer", "scopes": ["metrics"]}, 403),
         ({"name": "x", "rank": "admin", "scopes": ["keys", "read"]}, 201),
         ({"name": "x", "rank": "admin"}, 201),
     ],
 )
 async def test_nobody_hands_on_what_they_do_not_have(
-    wish: dict[str, Any], status: int, engine: AsyncEngine
+    wish: Any, status: int, engine: AsyncEngine
 ) -> None:
     narrow = await new_key(engine, Rank.ADMIN, scopes=["keys", "read"])
     async with client_of(app_of(engine, bearer(Keys(engine)))) as client:
-        response = await client.post("/v1/keys", json=wish, headers=headers(narrow.secret))
+        client.headers.update({"Content-Type": "application/json"} | headers(narrow.secret))
+        response = await client.post("/v1/keys", content=json.dumps(wish))
     assert response.status_code == status, response.text
     if status == 201:
         assert set(response.json()["scopes"]) == {"read", "keys"}

@@ -78,8 +78,9 @@ def describe_access(document: dict[str, Any], app: FastAPI) -> None:
             rank = ranks.get((path, method.upper()))
             if rank is not None:
                 operation["x-rank"] = str(rank)
-            strangers = (401, 403, 413, 429) if "requestBody" in operation else (401, 403, 429)
-            for status, answer in problems.documented(*strangers).items():
+            # 400: a body that is no UTF-8
+            bodily = (400, 413) if "requestBody" in operation else ()
+            for status, answer in problems.documented(401, 403, 429, *bodily).items():
                 headers = _HEADERS.get(int(status))
                 operation["responses"].setdefault(
                     str(status), answer | ({"headers": headers} if headers else {})
