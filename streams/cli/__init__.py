@@ -27,11 +27,12 @@ app: Final = cyclopts.App(
 topics: Final = cyclopts.App(name="topics", help="Prepare Kafka topics.")
 cache: Final = cyclopts.App(name="cache", help="Prepare the cache.")
 db: Final = cyclopts.App(name="db", help="Prepare the database.")
+api_keys: Final = cyclopts.App(name="keys", help="Keys of the API.")
 train: Final = cyclopts.App(name="train", help="Make weights.")
 evaluate: Final = cyclopts.App(name="evaluate", help="Judge weights; every published figure.")
 third_party: Final = cyclopts.App(name="models", help="Optional third-party weights.")
 rules: Final = cyclopts.App(name="rules", help="Alert rules: check, try, list.")
-GROUPS: Final = (topics, db, cache, train, evaluate, third_party, rules)
+GROUPS: Final = (topics, db, cache, api_keys, rules, train, evaluate, third_party)
 for group in GROUPS:
     app.command(group)
 LISTS: Final[dict[tuple[str, ...], cyclopts.App]] = {(): app} | {
@@ -51,6 +52,9 @@ COMMANDS: Final = (
     (db, "streams.cli.db_upgrade:upgrade", "upgrade"),
     (cache, "streams.cli.cache_rebuild:rebuild", "rebuild"),
     (app, "streams.cli.serve:serve", "serve"),
+    (api_keys, "streams.cli.keys:create", "create"),
+    (api_keys, "streams.cli.keys:list_", "list"),
+    (api_keys, "streams.cli.keys:revoke", "revoke"),
     (app, "streams.cli.dashboard:dashboard", "dashboard"),
     (app, "streams.cli.documents:documents", "documents"),
     (train, "streams.cli.train_speech:speech", "speech"),

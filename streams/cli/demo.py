@@ -101,7 +101,7 @@ async def _demo(
     from streams.cli._scoring import open_scorer, scoring
     from streams.ingest.source import FileSource
     from streams.kafka_admin import ensure_topics
-    from streams.serving.access.caller import everyone
+    from streams.serving.access.local import only_here
     from streams.serving.api.service import build_api
     from streams.serving.server import running
     from streams.worker.kafka_output import KafkaOutput
@@ -131,7 +131,7 @@ async def _demo(
         stack.push_async_callback(engine.dispose)
         await upgrade(engine)
         cache = MemoryCache()
-        api = build_api(engine, cache, everyone(settings.tenant), k_floor=settings.k_floor)
+        api = build_api(engine, cache, only_here(settings.tenant), k_floor=settings.k_floor)
         api_url = await stack.enter_async_context(
             running(
                 api.app,

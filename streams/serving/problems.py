@@ -56,10 +56,13 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 class ProblemError(Exception):
     """Raised inside a route; answered as problem details."""
 
-    def __init__(self, status: int, detail: str, **extra: Any) -> None:
+    def __init__(
+        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.headers = headers
         self.extra = extra
 
 
@@ -76,7 +79,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": quote(request.url.path, safe=_PATH),
+        "instance": quote(request.scope["path"], safe=_PATH),
         **(extra or {}),
     }
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
@@ -87,13 +90,26 @@ def route_of(scope: Mapping[str, Any]) -> str:
     return getattr(scope.get("route"), "path", UNMATCHED)
 
 
+def refusal(request: Request, exc: ProblemError | StoreUnavailableError) -> Response:
+    """What is answered where `exc` was raised: in a route, or in what lies around them."""
+    if isinstance(exc, ProblemError):
+        return problem(request, exc.status, exc.detail, exc.extra, exc.headers)
+    logger("api").warning("store_away", route=route_of(request.scope), error=str(exc))
+    return problem(
+        request,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database does not answer; nothing is lost, try again.",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
     log = logger("api")
 
     @app.exception_handler(ProblemError)
     async def _ours(request: Request, exc: ProblemError) -> Response:
-        return problem(request, exc.status, exc.detail, exc.extra)
+        return refusal(request, exc)
 
     @app.exception_handler(HTTPException)
     async def _framework(request: Request, exc: HTTPException) -> Response:
@@ -114,13 +130,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StoreUnavailableError)
     async def _away(request: Request, exc: StoreUnavailableError) -> Response:
-        log.warning("store_away", route=route_of(request.scope), error=str(exc))
-        return problem(
-            request,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The database does not answer; nothing is lost, try again.",
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
+        return refusal(request, exc)
 
     @app.exception_handler(Exception)
     async def _bug(request: Request, exc: Exception) -> Response:

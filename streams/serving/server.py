@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from inference.errors import AffectstreamError
+from streams.serving.access.local import is_loopback
 
 DRAIN_S: Final = 5
 """How long open requests may take to finish after a signal."""
@@ -21,28 +21,22 @@ class ListenError(AffectstreamError):
     """The address cannot or must not be listened on."""
 
 
-def listen(host: str, port: int, option: str) -> socket.socket:
-    """Bind a loopback socket; port 0 takes a free one.
-
-    There are no keys and no accounts yet, so anyone who can reach the port can read it.
+def listen(host: str, port: int, option: str, *, anywhere: bool = False) -> socket.socket:
+    """Bind a socket; port 0 takes a free one.
 
     Args:
         host: address or `localhost`.
         port: 0 to 65535.
         option: the option to change where the port is taken, for the message.
+        anywhere: beyond loopback too: what is served asks who connects.
 
     Raises:
         ListenError: `host` is not loopback, or the port is taken.
     """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not anywhere and not is_loopback(host):
         raise ListenError(
-            f"refusing to listen on {host}: there is no access control yet, so only this "
-            "machine may connect. Use 127.0.0.1, and a reverse proxy with its own login "
-            "for anyone else"
+            f"refusing to listen on {host}: nothing here asks who connects, so only this "
+            "machine may. Use 127.0.0.1, and a reverse proxy with its own login for anyone else"
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -68,6 +62,7 @@ class Server(uvicorn.Server):
         listener: socket.socket,
         *,
         before_drain: Callable[[], None] | None = None,
+        trusted_proxies: str = "127.0.0.1,::1",
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -78,6 +73,7 @@ class Server(uvicorn.Server):
                 lifespan="on",
                 timeout_graceful_shutdown=DRAIN_S,
                 server_header=False,
+                forwarded_allow_ips=trusted_proxies,
             )
         )
         self._listener = listener

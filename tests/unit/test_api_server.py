@@ -95,8 +95,8 @@ async def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-def test_nobody_else_may_connect_while_there_is_no_access_control(host: str) -> None:
-    with pytest.raises(ListenError, match="there is no access control yet"):
+def test_nobody_else_may_connect_to_what_does_not_ask_who_they_are(host: str) -> None:
+    with pytest.raises(ListenError, match="nothing here asks who connects"):
         listen(host, 0, "--api-port")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from streams.serving.access.scopes import EVERY_SCOPE, TENANT_SCOPES, Scope
 from streams.serving.problems import ProblemError
 
 
@@ -37,10 +38,18 @@ class Caller:
     name: str
     """For the audit log and beside what they did: the name of a key, or who a token is about."""
     rank: Rank
+    scopes: frozenset[Scope] = EVERY_SCOPE
+    credential: str | None = None
+    """Which key or which subject, for counting; None for this machine, which is not counted."""
 
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
 """Raises ProblemError (401) for credentials that are wrong or missing."""
+
+
+def scopes_of(rank: Rank) -> frozenset[Scope]:
+    """What credentials of a rank open where nobody narrowed them."""
+    return EVERY_SCOPE if rank is Rank.ADMIN else TENANT_SCOPES
 
 
 def everyone(tenant: str) -> Authenticate:
@@ -54,24 +63,31 @@ def everyone(tenant: str) -> Authenticate:
 
 
 async def _caller(request: Request) -> Caller:
-    authenticate: Authenticate = request.app.state.authenticate
-    caller = await authenticate(request)
-    request.state.caller = caller
+    """Whom the guard let in; asks itself where an application has no guard."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        authenticate: Authenticate = request.app.state.authenticate
+        caller = await authenticate(request)
+        request.state.caller = caller
     return caller
 
 
-def _at_least(needed: Rank) -> Callable[[Caller], Awaitable[Caller]]:
-    async def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        if not caller.rank.covers(needed):
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A dependency: the caller, if their rank covers `needed`."""
+
+    needed: Rank
+
+    async def __call__(self, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+        """Raises ProblemError (403) for a lower rank."""
+        if not caller.rank.covers(self.needed):
             raise ProblemError(
                 HTTPStatus.FORBIDDEN,
-                f"This needs the rank {needed}; the credentials have {caller.rank}.",
+                f"This needs the rank {self.needed}; the credentials have {caller.rank}.",
             )
         return caller
 
-    return check
 
-
-Viewer = Annotated[Caller, Depends(_at_least(Rank.VIEWER))]
-Supervisor = Annotated[Caller, Depends(_at_least(Rank.SUPERVISOR))]
-Admin = Annotated[Caller, Depends(_at_least(Rank.ADMIN))]
+Viewer = Annotated[Caller, Depends(AtLeast(Rank.VIEWER))]
+Supervisor = Annotated[Caller, Depends(AtLeast(Rank.SUPERVISOR))]
+Admin = Annotated[Caller, Depends(AtLeast(Rank.ADMIN))]

@@ -11,8 +11,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from streams.serving import problems
+from streams.serving.access.body_limit import BodyLimit
 from streams.serving.access.caller import Authenticate
+from streams.serving.access.guard import Guard
+from streams.serving.access.headers import SecurityHeaders
+from streams.serving.access.limits import Limits
+from streams.serving.access.recorder import Recorder
 from streams.serving.api import (
+    access,
     alerts,
     conversations,
     deliveries,
@@ -21,6 +27,7 @@ from streams.serving.api import (
     live,
     rules,
     system,
+    transcripts,
     trends,
 )
 from streams.serving.api.health import Check
@@ -32,6 +39,7 @@ DESCRIPTION: Final = (
     "Conversations and their scores. A score is a calibrated estimate of how listeners would "
     "describe what they hear and see. Errors are problem details (RFC 9457)."
 )
+BODY_LIMIT_BYTES: Final = 1_048_576
 
 K_FLOOR: Final = 5
 
@@ -44,6 +52,8 @@ def create_app(
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
     k_floor: int = K_FLOOR,
+    limits: Limits | None = None,
+    body_limit_bytes: int = BODY_LIMIT_BYTES,
 ) -> FastAPI:
     """Build the API. It opens nothing and closes nothing that it is given.
 
@@ -54,6 +64,8 @@ def create_app(
         checks: what `/readyz` asks.
         registry: what `/metrics` shows; the API adds its own metrics. None makes one.
         k_floor: trends say nothing of groups with fewer conversations.
+        limits: how often somebody may ask; None is without end.
+        body_limit_bytes: what a request may carry.
     """
     registry = CollectorRegistry() if registry is None else registry
 
@@ -78,9 +90,15 @@ def create_app(
     )
     app.state.authenticate = authenticate
     problems.install(app)
+    # from the routes outwards: what is refused further out never comes further in
+    app.add_middleware(Recorder, engine=engine)
+    app.add_middleware(Guard, authenticate=authenticate, limits=limits)
+    app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestMetrics, registry=registry)
     watch_feed(feed, registry)
     app.include_router(conversations.router(engine))
+    app.include_router(transcripts.router(engine))
     app.include_router(exports.router(engine))
     app.include_router(trends.router(engine, k_floor))
     app.include_router(alerts.router(engine))
@@ -88,5 +106,6 @@ def create_app(
     app.include_router(live.router(feed))
     app.include_router(rules.router(engine))
     app.include_router(system.router(engine))
+    app.include_router(access.router(engine))
     app.include_router(health.router(checks, registry))
     return app

@@ -15,10 +15,8 @@ from storage.conversations import (
     list_conversations,
     read_conversation,
     read_counts,
-    read_queue,
 )
 from storage.timeline import Wanted, bucket_page, read_extent, window_page
-from storage.transcripts import word_page
 from storage.values import LIVE_RUN, ConversationKey
 from streams.serving.access.caller import Viewer
 from streams.serving.api.bodies import (
@@ -26,11 +24,9 @@ from streams.serving.api.bodies import (
     ConversationDetail,
     ConversationPage,
     ScorePage,
-    TranscriptPage,
     bucket_body,
     conversation_body,
     conversation_detail,
-    word_body,
 )
 from streams.serving.api.cursors import from_cursor, to_cursor
 from streams.serving.api.etags import (
@@ -169,38 +165,15 @@ def router(engine: AsyncEngine) -> APIRouter:
         if resolution == "raw":
             windows, after_ns = await window_page(engine, wanted, limit)
             items = tuple(published(score) for score in windows)
-            return json_answer(ScorePage(items=items, next=_next(after_ns)), etag)
+            return json_answer(ScorePage(items=items, next=next_cursor(after_ns)), etag)
         buckets, after_ns = await bucket_page(engine, wanted, WIDTH_NS[resolution], limit)
         bodies = tuple(bucket_body(bucket) for bucket in buckets)
-        return json_answer(BucketPage(items=bodies, next=_next(after_ns)), etag)
-
-    @routes.get(
-        "/{conversation}/transcript", responses=answers(TranscriptPage) | documented(404, 422, 503)
-    )
-    async def transcript(
-        caller: Viewer,
-        conversation: ConversationId,
-        cursor: CursorParam = None,
-        limit: Annotated[int, Query(ge=1, le=LARGEST_TIMELINE_PAGE)] = TIMELINE_PAGE,
-    ) -> Response:
-        """Words by their end; empty unless the deployment keeps transcripts.
-
-        A page holds whole instants: it may be slightly longer than `limit`.
-        """
-        key = ConversationKey(caller.tenant, conversation)
-        if await read_queue(engine, key) is None:
-            raise unknown()
-        from_ns = 0 if cursor is None else max(0, min(from_cursor(cursor, int), INT64_MAX))
-        words, more = await word_page(engine, key, from_ns=from_ns, limit=limit)
-        after_ns = words[-1].end_ns if more else None
-        return json_answer(
-            TranscriptPage(items=tuple(word_body(one) for one in words), next=_next(after_ns))
-        )
+        return json_answer(BucketPage(items=bodies, next=next_cursor(after_ns)), etag)
 
     return routes
 
 
-def _next(after_ns: int | None) -> str | None:
+def next_cursor(after_ns: int | None) -> str | None:
     return None if after_ns is None else to_cursor(after_ns)
 
 

@@ -1,6 +1,7 @@
 """OpenAPI schemas of msgspec types: one source for what is sent and what is documented."""
 
 import inspect
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,7 @@ from fastapi import FastAPI
 from storage.alerts import AlertDetail, AlertJson
 from streams.alerts.report import BackTestBody
 from streams.alerts.rule import RuleSpec
+from streams.serving.access.routes import describe_access
 from streams.serving.api import examples
 from streams.serving.api.bodies import (
     BucketPage,
@@ -17,6 +19,7 @@ from streams.serving.api.bodies import (
     ScorePage,
     TranscriptPage,
 )
+from streams.serving.api.bodies_access import AuditPage, KeyPage, MeBody, NewKeyBody
 from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
 from streams.serving.api.bodies_platform import AliveBody, ReadyBody
 from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
@@ -25,34 +28,23 @@ from streams.serving.api.bodies_trends import ChangesBody, TrendsBody
 
 TEMPLATE: Final = "#/components/schemas/{name}"
 BODIES: Final = (
-    ConversationPage,
-    ConversationDetail,
-    ScorePage,
-    BucketPage,
-    TranscriptPage,
-    AlertPage,
-    AlertDetail,
-    AlertJson,
-    DeliveryPage,
-    RulePage,
-    RuleBody,
-    RuleDetail,
-    RuleSpec,
-    BackTestRequest,
-    BackTestBody,
-    SystemBody,
-    TrendsBody,
-    ChangesBody,
-    AliveBody,
-    ReadyBody,
+    *(ConversationPage, ConversationDetail, ScorePage, BucketPage, TranscriptPage),
+    *(AlertPage, AlertDetail, AlertJson, DeliveryPage),
+    *(RulePage, RuleBody, RuleDetail, RuleSpec, BackTestRequest, BackTestBody),
+    *(TrendsBody, ChangesBody, SystemBody),
+    *(MeBody, KeyPage, NewKeyBody, AuditPage),
+    *(AliveBody, ReadyBody),
 )
 
 
-def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of a route that answers 200 with one of `types`."""
+def answers(
+    *types: type[msgspec.Struct], status: int = HTTPStatus.OK
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route that answers `status` with one of `types`."""
     references = [{"$ref": TEMPLATE.format(name=one.__name__)} for one in types]
     schema = references[0] if len(references) == 1 else {"anyOf": references}
-    return {200: {"description": "OK", "content": {"application/json": {"schema": schema}}}}
+    content = {"application/json": {"schema": schema}}
+    return {int(status): {"description": HTTPStatus(status).phrase, "content": content}}
 
 
 class Documented(FastAPI):
@@ -67,5 +59,6 @@ class Documented(FastAPI):
                 if "description" in schema:
                     schema["description"] = inspect.cleandoc(schema["description"])
             document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            describe_access(document, self)
             examples.fill(document)
         return self.openapi_schema or {}

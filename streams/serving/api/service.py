@@ -14,7 +14,8 @@ from storage.feed import StoredFeed
 from storage.upgrade import revision
 from storage.values import ConversationKey
 from streams.serving.access.caller import Authenticate
-from streams.serving.api.app import K_FLOOR, create_app
+from streams.serving.access.limits import Limits
+from streams.serving.api.app import BODY_LIMIT_BYTES, K_FLOOR, create_app
 from streams.serving.api.health import Check
 from streams.serving.live import LiveFeed
 
@@ -35,6 +36,8 @@ def build_api(
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
     k_floor: int = K_FLOOR,
+    limits: Limits | None = None,
+    body_limit_bytes: int = BODY_LIMIT_BYTES,
 ) -> Api:
     """The API. Connects to nothing until it runs.
 
@@ -45,6 +48,8 @@ def build_api(
         checks: asked by `/readyz` beside `database` and `cache`.
         registry: shown by `/metrics`; the API adds its own metrics.
         k_floor: as in `create_app`.
+        limits: how often somebody may ask; None is without end.
+        body_limit_bytes: what a request may carry.
     """
 
     async def queue_of(key: ConversationKey) -> str | None:
@@ -62,5 +67,7 @@ def build_api(
         checks=(Check("database", database), Check("cache", cache.check), *checks),
         registry=registry,
         k_floor=k_floor,
+        limits=limits,
+        body_limit_bytes=body_limit_bytes,
     )
     return Api(app, feed)

@@ -1,0 +1,407 @@
+"""Every route of the API, asked by one tenant for what is another's: nothing of it comes out.
+
+Routes come from the application, so a new one is included by itself. It fails here until its
+path, its query and its body have examples below, and until the other tenant's own question
+shows that there is something to leak.
+"""
+
+import asyncio
+import json
+import re
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+import msgspec
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Table, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from inference.contract import to_json
+from storage import schema
+from storage.audit import Entry, record
+from storage.engine import open_engine, snapshot, transaction
+from storage.results import ResultStore
+from storage.upgrade import upgrade
+from streams.serving.access.bearer import Keys, bearer
+from streams.serving.access.caller import Rank
+from streams.serving.access.guard import OPEN
+from streams.serving.access.routes import Asked, asked
+from streams.serving.access.scopes import EVERY_SCOPE, needed
+from tests.access import app_of, client_of, headers, new_key
+from tests.scores import START_NS, batch, distressed
+
+MINE, THEIRS = "acme", "zebra"
+MARK = "zebra"
+"""Stands in everything that belongs to the other tenant."""
+OUTSIDE = OPEN | {"/metrics"}
+"""Not of any tenant: `test_what_a_platform_asks_is_open` and scopes say who gets them."""
+ALERT = "5eb7a000-0000-5000-8000-00000000000a"
+OUTBOX = "5eb7a000-0000-5000-8000-00000000000b"
+PATHS = {
+    # parameter of a path: an id of the other tenant
+    "conversation": "zebra-call",
+    "alert": ALERT,
+    "rule": "zebra-rule",
+    "name": "zebra-rule",
+    "key": "zebra-key",
+    "delivery": OUTBOX,
+    "outbox": OUTBOX,
+    "sink": "webhook:zebra",
+    "erasure": "zebra-erasure",
+}
+PATHS_OF = {("/v1/alerts", "id"): ALERT, ("/v1/deliveries", "id"): OUTBOX}
+"""The same where a name alone does not say it."""
+QUERIES = {
+    # parameter of a query: what of the other tenant is asked for by it
+    "conversation": "zebra-call",
+    "participant": "zebra-party",
+    "queue": "zebra-queue",
+    "actor": "zebra-actor",
+    "rule": "zebra-rule",
+    "subject": "zebra-subject",
+    "language": "zebra",
+    "agent": "zebra-party",
+    "run": "live",
+}
+NEUTRAL = {
+    *("state", "min_distress", "from", "to", "resolution", "cursor", "limit", "format"),
+    *("severity", "acknowledged", "allowed", "dead", "group", "bucket", "role", "modality"),
+}
+"""Parameters that name nothing of anybody."""
+NEEDED = {"group": "queue", "bucket": "1h", "from": "2025-11-24T00:00:00Z",
+          "to": "2025-11-25T00:00:00Z", "format": "jsonl"}  # fmt: skip
+"""Parameters without which some routes do not answer."""
+RULE = {
+    "metric": "distress", "enter": 0.6, "exit": 0.4, "for_s": 5, "keep_firing_for_s": 5,
+    "cooldown_s": 0, "min_speech": 0.0, "severity": "info", "match": {}, "notify": [],
+    "summary": "x",
+}  # fmt: skip
+BODIES: dict[tuple[str, str], Any] = {
+    ("POST", "/v1/keys"): {"name": "new", "rank": "viewer"},
+    ("PUT", "/v1/rules/{name}"): RULE,
+    ("POST", "/v1/rules/backtest"): {"rule": RULE, "queue": "zebra-queue"}
+    | {name: NEEDED[name] for name in ("from", "to")},
+    ("POST", "/v1/erasures"): {"conversation": "zebra-call"},
+}
+BODIES_ENDING = {
+    "/acknowledge": {"note": "x"},
+    "/snooze": {"minutes": 5},
+    "/verdict": {"verdict": "right", "note": "x"},
+}
+NUMBERS_ONLY = {
+    "/v1/system": "counts",
+    "/v1/trends": "withheld below the floor of conversations",
+    "/v1/trends/changes": "the same",
+}
+"""Routes whose answer names nothing even to its owner, and why."""
+
+
+COMMON: dict[str, Any] = {
+    "tenant": THEIRS, "conversation": "zebra-call", "participant": "zebra-party", "run": "live",
+    "queue": "zebra-queue", "language": "zebra", "role": "customer", "alert": ALERT,
+    "rule": "zebra-rule", "severity": "critical", "metric": "distress", "modality": "text",
+}  # fmt: skip
+ROWS: dict[str, dict[str, Any]] = {
+    # tables that scores do not fill, and what in them has a meaning
+    "rules": {"name": "zebra-rule", "version": 1, "valid_from_ns": 0, "body": RULE},
+    "alerts": {
+        "state": "firing", "rule_version": 1, "evidence": [], "resolved_ns": None,
+        "reason": None, "verdict": "right", "verdict_by": "zebra-actor",
+    },
+    "alert_events": {"state": "firing", "rule_version": 1, "evidence": [], "reason": None},
+    "policy_decisions": {"reason": "zebra-reason"},
+    "consents": {"consent": "given", "notice": "given", "deleted_windows": 0},
+    "erasures": {"erasure": "zebra-erasure", "kind": "conversation", "receipt": {
+        "conversations": 1, "rows": {}, "keys": 0, "kafka_until": None}},
+    "tombstones": {},
+    "api_keys": {
+        "key_id": "zebra-key", "rank": "viewer", "scopes": ["read"], "revoked_ns": None,
+        "expires_ns": None, "used_ns": None,
+    },
+    "outbox": {"id": OUTBOX, "kind": "score"},
+    "deliveries": {"outbox_id": OUTBOX, "sink": "webhook:zebra", "attempts": 3, "dead": True},
+}  # fmt: skip
+BY_STORES = {
+    *("conversations", "participants", "progress", "window_scores", "window_evidence"),
+    *("rollups", "feed", "audit_log"),
+}
+"""Tables that `fill` fills as the program does."""
+
+
+def bare_app() -> FastAPI:
+    """The application, to look at: it asks no database."""
+    engine = open_engine("sqlite+aiosqlite://")
+    app: FastAPI = app_of(engine, bearer(Keys(engine)))
+    return app
+
+
+ROUTES = [one for one in asked(bare_app()) if one.path not in OUTSIDE and one.method != "HEAD"]
+every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda one: f"{one.method} {one.path}")
+
+
+def filled(table: Table) -> dict[str, Any]:
+    """A row of the other tenant: what `COMMON` and `ROWS` do not say is made up by type."""
+    made_up: dict[type, Any] = {
+        str: f"{MARK}-made-up", int: START_NS, float: 0.5, bool: False, bytes: b"{}", object: {},
+    }  # fmt: skip
+    row = {column.name: made_up[column.type.python_type] for column in table.columns}
+    return row | {name: value for name, value in COMMON.items() if name in row} | ROWS[table.name]
+
+
+async def fill(engine: AsyncEngine) -> None:
+    """Both tenants: a conversation of one id in both, and everything else of the other."""
+    for tenant, conversation, party, queue in (
+        (THEIRS, "c-1", "zebra-party", "zebra-queue"),
+        (THEIRS, "zebra-call", "zebra-party", "zebra-queue"),
+        (MINE, "c-1", "p-1", "billing"),  # last, so that a stream of it has passed the others
+    ):
+        score = msgspec.structs.replace(
+            distressed(0, conversation=conversation, participant=party), tenant=tenant
+        )
+        assert not (await ResultStore(engine).commit([batch([score], None, queue=queue)])).failed
+        row = {
+            "tenant": tenant, "conversation": conversation, "kind": "score",
+            "payload": to_json(score), "stored_ns": time.time_ns(),
+        }  # fmt: skip
+        async with transaction(engine) as connection:
+            await connection.execute(insert(schema.feed), [row])
+    await record(engine, Entry(THEIRS, "zebra-actor", "conversation.view", "zebra-call"), 1)
+    async with transaction(engine) as connection:
+        for table in schema.metadata.sorted_tables:
+            if table.name in ROWS:
+                await connection.execute(insert(table), [filled(table)])
+
+
+async def everything_of(engine: AsyncEngine, tenant: str) -> dict[str, list[str]]:
+    """Every row of a tenant in every table."""
+    rows = {}
+    async with snapshot(engine) as connection:
+        for table in schema.metadata.sorted_tables:
+            query = select(table).where(table.c.tenant == tenant)
+            rows[table.name] = sorted(str(row) for row in await connection.execute(query))
+    return rows
+
+
+class Bench:
+    """The API, with two tenants in it and an administrator of each."""
+
+    def __init__(self, engine: AsyncEngine, mine: str, theirs: str) -> None:
+        self.engine = engine
+        self.app: FastAPI = app_of(engine, bearer(Keys(engine)))
+        self.mine, self.theirs = headers(mine), headers(theirs)
+        self.document = self.app.openapi()
+
+    def questions(self, route: Asked) -> Iterator[tuple[str, dict[str, str]]]:
+        """Path and query of each way to ask `route` for what is the other tenant's."""
+        described = self.document["paths"][route.path][route.method.lower()]
+        parameters = described.get("parameters", [])
+        path = route.path
+        for name in re.findall(r"{(\w+)}", path):
+            value = next(
+                (value for (start, of), value in PATHS_OF.items()
+                 if of == name and path.startswith(start)),
+                PATHS.get(name),
+            )  # fmt: skip
+            assert value is not None, f"{path}: PATHS has no example of {name}"
+            path = path.replace(f"{{{name}}}", quote(value))
+        query = [one for one in parameters if one["in"] == "query"]
+        unknown = {one["name"] for one in query} - set(QUERIES) - NEUTRAL
+        assert not unknown, f"{route.path}: neither QUERIES nor NEUTRAL has {sorted(unknown)}"
+        needed = {one["name"]: NEEDED[one["name"]] for one in query if one.get("required")}
+        yield path, needed
+        for one in query:
+            if one["name"] in QUERIES:
+                yield path, needed | {one["name"]: QUERIES[one["name"]]}
+        if "{conversation}" in route.path:  # both have one of this id
+            yield path.replace("zebra-call", "c-1"), needed
+
+    def body(self, route: Asked) -> Any:
+        """What a request to `route` carries; None for nothing."""
+        described = self.document["paths"][route.path][route.method.lower()]
+        if "requestBody" not in described:
+            return None
+        found = BODIES.get((route.method, route.path))
+        for ending, body in BODIES_ENDING.items():
+            found = body if route.path.endswith(ending) else found
+        assert found is not None, f"BODIES has no example of {route.method} {route.path}"
+        return found
+
+    def streams(self, route: Asked) -> bool:
+        answers = self.document["paths"][route.path][route.method.lower()]["responses"]
+        return "text/event-stream" in answers.get("200", {}).get("content", {})
+
+    async def ask(
+        self, route: Asked, path: str, query: dict[str, str], who: Mapping[str, str]
+    ) -> httpx.Response:
+        if self.streams(route) and who:
+            return await self._stream(path, query, who)
+        async with client_of(self.app) as client:
+            return await client.request(
+                route.method, path, params=query, json=self.body(route), headers=who
+            )
+
+    async def _stream(
+        self, path: str, query: dict[str, str], who: Mapping[str, str]
+    ) -> httpx.Response:
+        """What a stream says from the first event on, until it has said all."""
+        own = self.mine if who is self.mine else self.theirs
+        last = b"p-1" if own is self.mine else b"zebra-call"
+        answers = b"zebra" not in urlencode(query).encode() or own is self.theirs
+        got, enough, started = bytearray(), asyncio.Event(), {}
+
+        async def receive() -> Any:
+            await enough.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                started.update(message)
+            got.extend(message.get("body", b""))
+            if b"event: ready" in got and (not answers or last in got):
+                enough.set()
+
+        given = {**who, "Last-Event-ID": "0"}
+        scope = {
+            "type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
+            "query_string": urlencode(query).encode(), "scheme": "http", "root_path": "",
+            "headers": [(k.lower().encode(), v.encode()) for k, v in given.items()],
+            "client": ("127.0.0.1", 1), "server": ("api", 80), "http_version": "1.1",
+            "asgi": {"version": "3.0"},
+        }  # fmt: skip
+        async with self.app.router.lifespan_context(self.app), asyncio.timeout(10):
+            await self.app(scope, receive, send)
+        return httpx.Response(started["status"], headers=started["headers"], content=bytes(got))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A database with both tenants, to copy, and the keys of their administrators."""
+
+    path: Path
+    mine: str
+    theirs: str
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    path = tmp_path_factory.mktemp("tenants") / "two.db"
+
+    async def prepare() -> Prepared:
+        engine = open_engine(f"sqlite+aiosqlite:///{path}")
+        try:
+            await upgrade(engine)
+            await fill(engine)
+            mine = await new_key(engine, Rank.ADMIN, tenant=MINE, name="me")
+            theirs = await new_key(engine, Rank.ADMIN, tenant=THEIRS, name="zebra-crm")
+        finally:
+            await engine.dispose()
+        return Prepared(path, mine.secret, theirs.secret)
+
+    return asyncio.run(prepare())
+
+
+@pytest.fixture
+async def bench(prepared: Prepared, tmp_path: Path) -> AsyncIterator[Bench]:
+    shutil.copy(prepared.path, tmp_path / "two.db")
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/two.db")
+    try:
+        yield Bench(engine, prepared.mine, prepared.theirs)
+    finally:
+        await engine.dispose()
+
+
+def said(response: httpx.Response, sent: Iterable[str] = ()) -> str:
+    """Everything in an answer but what the question said itself."""
+    text = response.text
+    if response.headers.get("content-type") == "application/problem+json":
+        body = response.json()
+        del body["instance"]
+        text = json.dumps(body)
+    text += str(response.headers)
+    for value in sorted(sent, key=len, reverse=True):
+        text = text.replace(value, "")
+    return text
+
+
+def test_every_table_of_a_tenant_is_filled() -> None:
+    tables = {table.name for table in schema.metadata.sorted_tables}
+    assert tables == BY_STORES | set(ROWS)
+    assert all("tenant" in table.c for table in schema.metadata.sorted_tables)
+
+
+def test_every_route_states_a_rank() -> None:
+    assert ROUTES
+    assert [one for one in ROUTES if one.rank is None] == []
+
+
+def test_every_route_belongs_to_a_scope() -> None:
+    """Only credentials with all of them reach one that `scopes.py` does not list."""
+    assert [one for one in ROUTES if needed(one.method, one.path) == EVERY_SCOPE] == []
+
+
+@every_route
+async def test_no_byte_of_another_tenant_comes_out_and_nothing_of_it_changes(
+    route: Asked, bench: Bench
+) -> None:
+    before = await everything_of(bench.engine, THEIRS)
+    for path, query in bench.questions(route):
+        response = await bench.ask(route, path, query, bench.mine)
+        assert response.status_code < 500, response.text
+        sent = {*query.values(), *path.split("/"), *strings(bench.body(route))}
+        assert MARK not in said(response, sent), (path, query, response.text)
+    assert await everything_of(bench.engine, THEIRS) == before
+
+
+@every_route
+async def test_there_is_something_to_leak(route: Asked, bench: Bench) -> None:
+    """The same questions by their owner: else the test before could not fail."""
+    if route.method != "GET" or route.path in NUMBERS_ONLY:
+        pytest.skip("shown by the rows that do not change")
+    for path, query in list(bench.questions(route))[:1]:
+        response = await bench.ask(route, path, query, bench.theirs)
+        assert response.status_code == 200, response.text
+        assert MARK in said(response, {*query.values(), *path.split("/")}), response.text
+
+
+@every_route
+async def test_strangers_and_lower_ranks_get_nothing(route: Asked, bench: Bench) -> None:
+    low = headers((await new_key(bench.engine, Rank.VIEWER, scopes=sorted(EVERY_SCOPE))).secret)
+    before = await everything_of(bench.engine, MINE)
+    path, query = next(bench.questions(route))
+    stranger = await bench.ask(route, path, query, {})
+    assert stranger.status_code == 401
+    assert stranger.headers["WWW-Authenticate"].startswith("Bearer")
+    if route.rank is not Rank.VIEWER:
+        refused = await bench.ask(route, path, query, low)
+        assert refused.status_code == 403
+        assert f"needs the rank {route.rank}" in refused.json()["detail"]
+        after = await everything_of(bench.engine, MINE)
+        del before["api_keys"], after["api_keys"]  # when the key was used
+        assert after == before
+
+
+@every_route
+def test_the_document_says_who_may_ask(route: Asked) -> None:
+    document = bare_app().openapi()
+    described = document["paths"][route.path][route.method.lower()]
+    assert described["x-rank"] == route.rank
+    assert [set(one) for one in described["security"]] == [{"key"}, {"token"}]
+    assert {"401", "403", "429"} <= set(described["responses"])
+    assert ("413" in described["responses"]) == ("requestBody" in described)
+    assert set(document["components"]["securitySchemes"]) == {"key", "token"}
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from strings(inner)
