@@ -257,15 +257,22 @@ def _by_enter(item: tuple[str, RuleSpec]) -> float:
 
 
 def _copies(spec: RuleSpec) -> Iterable[RuleSpec]:
-    """The same rule with `enter` all over the metric's range, `exit` as far from it as now."""
+    """The same rule with `enter` over the metric's range, `exit` as far from it as now.
+
+    Of a metric that may be negative only the side of zero on which the rule fires. Near the
+    edge `exit` stays half-way to it: under the edge itself nothing would ever resolve.
+    """
     if spec.metric == SILENCE:
         return
     low, high = METRICS[spec.metric]
+    if low < 0 < spec.sign * spec.enter:
+        low, high = (0.0, high) if spec.sign > 0 else (low, 0.0)
+    edge = low if spec.sign > 0 else high
     for step in range(1, LEVELS + 1):
         enter = round(low + (high - low) * step / (LEVELS + 1), 4)
+        gap = min(abs(spec.exit - spec.enter), abs(edge - enter) / 2)
         if enter != spec.enter:
-            gap = spec.exit - spec.enter
-            yield replace(spec, enter=enter, exit=round(min(max(enter + gap, low), high), 4))
+            yield replace(spec, enter=enter, exit=round(enter - spec.sign * gap, 4))
 
 
 def _rate(count: int, watched_ns: int) -> float | None:

@@ -33,16 +33,16 @@ def rules_table(rules: Iterable[tuple[str, str, RuleSpec | None]]) -> Table:
 
 def findings_told(name: str, spec: RuleSpec, found: BackTestBody) -> RenderableType:
     """A back-test for a person: what would have been seen, and what to try."""
-    when = f"{found.begin} to {found.end}"
+    calls = _count(found.conversations, "conversation")
     lines = [
         f"[bold]{escape(name)}[/]: {escape(sentence(spec))}",
-        f"{found.conversations} conversations, {found.hours:.2f} hours of watched talk, {when}",
+        f"{calls}, {found.hours:.2f} hours of watched talk, {found.begin} to {found.end}",
     ]
     if found.alerts_per_hour is None:
         return Text.from_markup("\n".join([*lines, _nothing(found)]))
-    flaps = f"{found.flaps} of them fired within 5 minutes after the one before had resolved"
+    flaps = f"{_count(found.flaps, 'flap')} (fired again within 5 minutes of resolving)"
     lines += [
-        f"{found.alerts} alerts, {found.alerts_per_hour:.2f} in an hour of talk; {flaps}",
+        f"{_count(found.alerts, 'alert')}, {found.alerts_per_hour:.2f} in an hour of talk; {flaps}",
         _delay(found),
         _reviewed(found),
     ]
@@ -54,6 +54,10 @@ def findings_told(name: str, spec: RuleSpec, found: BackTestBody) -> RenderableT
     if found.episodes:
         parts += ["", _episodes(found.episodes)]
     return Group(*parts)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _nothing(found: BackTestBody) -> str:

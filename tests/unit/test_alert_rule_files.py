@@ -166,3 +166,19 @@ def test_a_rule_reads_as_a_sentence() -> None:
         "fires on silence; resolves on speech; then rests for 60 s; watches everybody"
     )
     assert all(sentence(spec) for spec in shipped_rules().values())
+
+
+def test_the_page_tells_of_every_shipped_rule_what_it_does() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    section = page.split("## Shipped rules")[1].split("\n## ")[0]
+    table = section.split("\n\n")[2]
+    assert table.splitlines()[2:] == [
+        f"| `{name}` | {spec.severity} | {sentence(spec)} |"
+        for name, spec in shipped_rules().items()
+    ]
+
+
+def test_the_rule_on_the_page_reads() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    [rule] = parse_rules(page.split("```toml\n")[1].split("```")[0], "alerts.md").values()
+    assert rule.notify == ("webhook:crm", "alertmanager")

@@ -25,7 +25,7 @@ from streams.alerts.backtest import BackTest, Episode, Findings
 from streams.alerts.book import RuleBook
 from streams.alerts.machine import advance, end
 from streams.alerts.report import report
-from streams.alerts.rule import Match, RuleSpec
+from streams.alerts.rule import Direction, Match, RuleSpec
 from streams.alerts.stored import TooMuchError, load_book, run_back_test
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 
@@ -281,6 +281,27 @@ def test_a_threshold_is_suggested_from_the_strict_side() -> None:
     blocks = [value for _ in range(20) for value in [*[0.9] * 5, *[0.2] * 8]]
     found = tried([blocks], replace(RULE, exit=0.6), wanted=2 * 3_600 / len(blocks)).suggested
     assert found is None or found.enter > 0.3
+
+
+@pytest.mark.parametrize(
+    ("spec", "low", "high"),
+    [
+        (RULE, 0.0, 1.0),
+        (RuleSpec(metric="change", enter=2.5, exit=1.5), 0.0, 6.0),
+        (RuleSpec(metric="valence", enter=-0.5, exit=-0.2, direction=Direction.BELOW), -1.0, 0.0),
+        (RuleSpec(metric="valence", enter=-0.5, exit=-0.7), -1.0, 1.0),
+    ],
+)
+def test_thresholds_cover_the_side_on_which_the_rule_fires_and_can_resolve(
+    spec: RuleSpec, low: float, high: float
+) -> None:
+    levels = tried([UP], spec).thresholds
+    assert {one.enter for one in levels} >= {spec.enter}
+    assert levels[0].enter == low + (high - low) / 20
+    assert levels[-1].enter == high - (high - low) / 20
+    for one in levels:
+        assert low < one.exit < high
+        assert spec.sign * one.exit < spec.sign * one.enter
 
 
 def test_of_equal_rates_the_nearest_threshold_is_suggested() -> None:
