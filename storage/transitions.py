@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.alerts import RESOLVED, AlertNews, Row, Step, alert_json, find_alert, message_id
 from storage.messages import SINKS, Outgoing, write_outbox
-from storage.schema import alert_events, alerts
+from storage.schema import alert_events, alerts, progress
 from storage.values import (
     LIVE_RUN,
     AlertState,
@@ -79,6 +79,9 @@ async def resolve(
 ) -> int:
     """End every course of a conversation of the live run that no score can end any more.
 
+    What the rules carried is forgotten, so that no later window goes on with a course that is
+    over; a batch that was built on it is rejected, and made again.
+
     Args:
         connection: in a transaction.
         key: of the conversation.
@@ -94,8 +97,15 @@ async def resolve(
         alert_events.c.run == LIVE_RUN,
         alert_events.c.conversation == key.conversation,
     )
+    forget = update(progress).where(
+        progress.c.tenant == key.tenant,
+        progress.c.run == LIVE_RUN,
+        progress.c.conversation == key.conversation,
+    )
     if participant is not None:
         query = query.where(alert_events.c.participant == participant)
+        forget = forget.where(progress.c.participant == participant)
+    await connection.execute(forget.values(alerts=b""))  # first: batches lock it first, too
     found = (await connection.execute(query.order_by(alert_events.c.at_ns))).mappings()
     steps = [dict(row) for row in found]
     over = {row["alert"] for row in steps if row["state"] == AlertState.OK}

@@ -210,8 +210,9 @@ class Settings(BaseSettings):
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,128}$")], WebhookSettings
     ] = Field(default_factory=dict)
     """Programs of others by name; a rule that names `webhook:NAME` tells them."""
-    alertmanager_url: str = ""
-    """Root of a Prometheus Alertmanager; a rule that names `alertmanager` tells it."""
+    alertmanager_url: SecretStr = SecretStr("")
+    """Root of a Prometheus Alertmanager; a rule that names `alertmanager` tells it. Hidden, for it
+    may hold a password."""
     public_url: str = ""
     """Of the dashboard as people reach it, for links in what is sent."""
 
@@ -273,10 +274,11 @@ class Settings(BaseSettings):
 
     @field_validator("alertmanager_url", "public_url")
     @classmethod
-    def _addresses(cls, url: str) -> str:
+    def _addresses(cls, url: SecretStr | str) -> SecretStr | str:
         """Refuse what is no address of HTTP; empty is none."""
-        if url:
-            _check_url(url)
+        text = url.get_secret_value() if isinstance(url, SecretStr) else url
+        if text:
+            _check_url(text)
         return url
 
     @field_validator("hop_ms")

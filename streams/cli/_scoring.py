@@ -176,8 +176,7 @@ def alert_targets(settings: Settings, client: httpx.AsyncClient) -> list[Target]
         )
         for name, webhook in settings.webhooks.items()
     ]
-    if settings.alertmanager_url:
-        url = settings.alertmanager_url
+    if url := settings.alertmanager_url.get_secret_value():
         targets.append(Alertmanager(url, client=client, public_url=settings.public_url))
     return targets
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+import msgspec
 from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -230,7 +231,8 @@ class Relay:
             subject = f"{message.tenant}/{message.conversation}"
             topic, value = TOPICS[message.kind], message.payload
             if message.kind == "alert":
-                value = with_link(value, self._public_url)
+                with suppress(msgspec.MsgspecError):  # of another version: as it was stored
+                    value = with_link(value, self._public_url)
             headers = cloud_event(message.id, topic, subject=subject, content_type=JSON)
             try:
                 await self._publisher.publish(topic, subject.encode(), value, headers)

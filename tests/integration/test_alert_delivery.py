@@ -359,6 +359,18 @@ async def test_a_payload_that_nobody_can_read_is_dead_and_the_next_go_on(bench: 
     assert {one.error for one in await bench.dead()} == {"internal error: ValidationError"}
 
 
+async def test_a_payload_of_another_version_goes_to_kafka_as_it_was_stored(bench: Bench) -> None:
+    await bench.fill()
+    async with transaction(bench.engine) as connection:
+        await connection.execute(
+            update(outbox).where(outbox.c.kind == "alert").values(payload=b"{}")
+        )
+    await bench.serve("kafka")
+    assert [body for topic, _, body in bench.kafka.records if topic == "affect.alerts.v1"] == [
+        {}, {},
+    ]  # fmt: skip
+
+
 async def test_alertmanager_gets_one_fingerprint_from_beginning_to_end(bench: Bench) -> None:
     await bench.fill()
     await bench.serve("alertmanager")

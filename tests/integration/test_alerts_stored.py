@@ -210,6 +210,21 @@ async def test_what_one_party_has_open_can_be_ended_alone(engine: AsyncEngine) -
     assert [alert.participant for _, alert in found] == ["p-1"]
 
 
+async def test_what_was_withdrawn_does_not_end_again_with_the_call(engine: AsyncEngine) -> None:
+    one = judged([distressed(n, 0.9) for n in range(3)])
+    store_ = ResultStore(engine, end_alerts=end_alerts)
+    await store_.commit([one])
+    ended_ns = START_NS + 10 * SECOND_NS
+    async with transaction(engine) as connection:
+        await resolve(connection, KEY, reason="withdrawn", at_ns=ended_ns, participant="p-1")
+    late = judged([distressed(3, 0.9)], one.progress)
+    assert (await store_.commit([late])).rejected == {late.key: replace(one.progress, alerts=b"")}
+    await store_.end_conversation(one.conversation, ended_ns)
+    alert = await only_alert(engine)
+    assert (alert.state, alert.reason) == ("resolved", "withdrawn")
+    assert [step for step, _ in await told(engine, "kafka")] == ["firing", "resolved"]
+
+
 async def test_an_alert_that_was_erased_ends_in_silence(engine: AsyncEngine) -> None:
     scores = rises_and_falls()
     progress = await store(engine, scores[:6])

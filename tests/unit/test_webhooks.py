@@ -150,7 +150,7 @@ def test_settings_become_targets_and_show_no_secret() -> None:
             "crm": {"url": "https://crm.test/t0p", "secret": SECRET, "tenant": "acme"},
             "all": {"url": "http://127.0.0.1:9000", "secret": SECRET},
         },
-        alertmanager_url="http://127.0.0.1:9093",
+        alertmanager_url="http://us:t0p@127.0.0.1:9093",
         public_url="https://calls.test",
     )
     targets = alert_targets(settings, httpx.AsyncClient())
