@@ -41,7 +41,7 @@ def promtool(*arguments: str | Path, folder: Path = FOLDER) -> subprocess.Comple
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
     )
 
 
