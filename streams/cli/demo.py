@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from inference.errors import AffectstreamError
+from streams import traces
 from streams.demo import BUNDLED, BUNDLED_CHANNELS
 from streams.ingest.errors import MediaError
 from streams.ingest.options import MediaOptions
@@ -65,6 +66,7 @@ def demo(
     """
     settings = load(api_port=api_port, dashboard_port=dashboard_port)
     configure_logging("warning", settings.log_format)
+    traces.configure(settings.traces, settings.otlp_endpoint, "demo")
     options = media or MediaOptions()
     if not files:
         files, options = (BUNDLED,), replace(options, channels=BUNDLED_CHANNELS, queue="demo")

@@ -12,9 +12,13 @@ from aiokafka import AIOKafkaProducer
 from faust.app.base import BootStrategy
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import NewTopic
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from streams import topics
+from streams import topics, traces
 from streams.broker import EmbeddedBroker, Limits
+from streams.ingest.publisher import Publisher
+from streams.records import AudioChunk
 from streams.worker.faust_adapter import scoring_app
 from streams.worker.feed import Assignment, RawRecord
 
@@ -29,6 +33,7 @@ class RecordingFeed:
         self.changed = changed
         self.records: dict[tuple[str, int], list[RawRecord]] = defaultdict(list)
         self.next: dict[tuple[str, int], int] = {}
+        self.behind: dict[tuple[str, int], int] = {}
         self.begun: list[Assignment] = []
         self.generations: list[int] = []
 
@@ -50,8 +55,11 @@ class RecordingFeed:
         self.next[topic, partition] = records[-1].offset + 1
         self.changed.set()
 
-    def observe(self, topic: str, partition: int, poll_ns: int, *, caught_up: bool) -> None:
-        """Nothing closes here."""
+    def observe(
+        self, topic: str, partition: int, poll_ns: int, *, caught_up: bool, behind: int = 0
+    ) -> None:
+        assert caught_up is (behind == 0)
+        self.behind[topic, partition] = behind
 
     def tracked(self) -> Iterable[tuple[str, int]]:
         return list(self.next)
@@ -134,6 +142,32 @@ async def test_the_worker_gets_every_record_and_commits_behind_it(
     for records in feed.records.values():
         assert all(record.appended_ns for record in records), "LogAppendTime is visible"
     assert await committed(bootstrap, "g") == dict.fromkeys(everywhere, 3)
+
+
+async def test_the_context_of_a_trace_travels_in_a_header_to_the_worker(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    changed = asyncio.Event()
+    feed = RecordingFeed(changed)
+    app = scoring_app(feed, kafka=bootstrap, group="g", partitions=PARTITIONS, data_dir=tmp_path)
+    record = AudioChunk(
+        tenant="acme", conversation="c-1", participant="p-1", sequence=0, start_ns=0,
+        duration_ns=1, rate_hz=8_000,
+    )  # fmt: skip
+    traces.begin(SimpleSpanProcessor(InMemorySpanExporter()), "test")
+    try:
+        async with Publisher.connect(bootstrap) as publisher:
+            with traces.span("ingest"):
+                sent = traces.headers()["traceparent"]
+                await publisher.publish(record)
+            await publisher.publish(record)
+        async with app:
+            await until(changed, lambda: sum(map(len, feed.records.values())) == 2)
+    finally:
+        traces.end()
+    [received] = feed.records.values()
+    assert [raw.traceparent for raw in received] == [sent, None]
+    assert set(feed.behind.values()) <= {0}
 
 
 async def test_a_worker_that_starts_again_goes_on_behind_its_commit(

@@ -191,11 +191,14 @@ async def test_a_scrape_asks_the_checks_and_outlives_what_fails() -> None:
     async def broken() -> None:
         raise StoreUnavailableError("away")
 
+    async def crashing() -> None:
+        raise ZeroDivisionError
+
     async def fine() -> None:
         return
 
     checks = (Check("database", broken), Check("cache", fine))
-    app = health_app(checks, CollectorRegistry(), (broken,))
+    app = health_app(checks, CollectorRegistry(), (broken, crashing))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://worker"
     ) as client:

@@ -174,6 +174,7 @@ def router(engine: AsyncEngine) -> APIRouter:
 
 
 def next_cursor(after_ns: int | None) -> str | None:
+    """The cursor of the page that begins at this event time; None at the end."""
     return None if after_ns is None else to_cursor(after_ns)
 
 

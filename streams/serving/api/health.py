@@ -51,7 +51,7 @@ async def examine(check: Check, timeout_s: float = CHECK_TIMEOUT_S) -> Outcome:
 
 
 Refresh = Callable[[], Awaitable[None]]
-"""Asks something that takes a while, for the metrics. An AffectstreamError leaves them out."""
+"""Asks something that takes a while, for the metrics. Where it raises, they are left out."""
 
 
 def router(
@@ -87,9 +87,11 @@ def router(
     @routes.get("/metrics", response_class=Response, responses=_METRICS)
     async def metrics() -> Response:
         """Prometheus text format."""
-        asked = [*checks, *(Check("refresh", refresh) for refresh in refreshes)]
-        outcomes = await asyncio.gather(*(examine(check) for check in asked))
-        for outcome in outcomes[: len(checks)]:
+        asked = asyncio.gather(*(examine(check) for check in checks))
+        refreshed = (examine(Check("refresh", refresh)) for refresh in refreshes)
+        # whatever fails here must not take the other metrics away when they are needed most
+        await asyncio.gather(*refreshed, return_exceptions=True)
+        for outcome in await asked:
             up.labels(outcome.name).set(outcome.ok)
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
