@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from inference.contract import to_json
 from inference.score import SCORE_NAMESPACE
 from storage import rollups
+from storage.digests import Digests
 from storage.engine import snapshot, transaction
 from storage.errors import StoreUnavailableError
 from storage.rows import evidence_rows, score_row
@@ -27,6 +28,7 @@ from storage.schema import (
     window_evidence,
     window_scores,
 )
+from storage.tombstones import erased_among, tombstones_of
 from storage.values import (
     LIVE_RUN,
     ConversationFacts,
@@ -60,10 +62,16 @@ class CommitResult:
     """Built on other progress than the database holds, which stands here."""
     failed: Mapping[ParticipantKey, str] = field(default_factory=dict)
     """Refused by the database even alone, with its error."""
+    erased: frozenset[ParticipantKey] = frozenset()
+    """Of conversations that were erased: nothing of them is stored any more."""
 
     def __or__(self, other: "CommitResult") -> "CommitResult":
         """Both together."""
-        return CommitResult({**self.rejected, **other.rejected}, {**self.failed, **other.failed})
+        return CommitResult(
+            {**self.rejected, **other.rejected},
+            {**self.failed, **other.failed},
+            self.erased | other.erased,
+        )
 
 
 class ResultStore:
@@ -72,10 +80,14 @@ class ResultStore:
     Args:
         engine: from `storage.engine.open_engine`.
         pause_s: wait before a transaction is tried again.
+        digests: under the secret of the deployment, to know erased conversations by.
     """
 
-    def __init__(self, engine: AsyncEngine, *, pause_s: float = 0.05) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, pause_s: float = 0.05, digests: Digests | None = None
+    ) -> None:
         self._engine = engine
+        self._digests = digests or Digests()
         self._pause_s = pause_s
 
     async def commit(self, batches: Sequence[ParticipantBatch]) -> CommitResult:
@@ -112,6 +124,8 @@ class ResultStore:
     ) -> Mapping[ConversationKey, StoredConversation]:
         """What is stored of each conversation; an empty value where nothing is.
 
+        One that was erased is over, and says so.
+
         Raises StoreUnavailableError.
         """
         wanted = [(key.tenant, key.conversation) for key in keys]
@@ -134,7 +148,11 @@ class ResultStore:
                 stored[key] = replace(
                     before, progress={**before.progress, row["participant"]: _progress_of(row)}
                 )
-        return stored
+            erased = await tombstones_of(connection, self._digests, stored)
+        return stored | {
+            key: StoredConversation(ended_ns=erased_ns, erased=True)
+            for key, erased_ns in erased.items()
+        }
 
     async def end_conversation(self, facts: ConversationFacts, ended_ns: int) -> None:
         """Store the end once, and the rows of a conversation that had no score.
@@ -151,6 +169,9 @@ class ResultStore:
             .values(ended_ns=ended_ns)
         )
         async with transaction(self._engine) as connection:
+            key = ConversationKey(facts.tenant, facts.conversation)
+            if await erased_among(connection, self._digests, [key]):
+                return
             await _write_facts(connection, [facts])
             if (await connection.execute(ended)).rowcount:
                 await _write_outbox(connection, [_end_message(facts, ended_ns)])
@@ -160,7 +181,7 @@ class ResultStore:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with transaction(self._engine) as connection:
-                    return await _commit(connection, batches)
+                    return await _commit(connection, batches, self._digests)
             except (StoreUnavailableError, IntegrityError):
                 # A conflict means that another worker stored first: the next look at
                 # progress says so. One that stays is a bug, and is raised.
@@ -170,7 +191,11 @@ class ResultStore:
         raise AssertionError("unreachable")
 
 
-async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatch]) -> CommitResult:
+async def _commit(
+    connection: AsyncConnection, batches: Sequence[ParticipantBatch], digests: Digests
+) -> CommitResult:
+    erased = await _erased(connection, batches, digests)
+    batches = [batch for batch in batches if batch.key not in erased]
     stored = await _locked_progress(connection, [batch.key for batch in batches])
     rejected = {
         batch.key: stored.get(batch.key)
@@ -179,7 +204,7 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
     }
     accepted = [batch for batch in batches if batch.key not in rejected]
     if not accepted:
-        return CommitResult(rejected)
+        return CommitResult(rejected, erased=erased)
     await _set_progress(connection, accepted)
     facts = await _write_facts(connection, [batch.conversation for batch in accepted])
     scores = [score for batch in accepted for score in batch.scores]
@@ -207,7 +232,19 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
             for score in live
         ],
     )
-    return CommitResult(rejected)
+    return CommitResult(rejected, erased=erased)
+
+
+async def _erased(
+    connection: AsyncConnection, batches: Sequence[ParticipantBatch], digests: Digests
+) -> frozenset[ParticipantKey]:
+    keys = {ConversationKey(batch.key.tenant, batch.key.conversation) for batch in batches}
+    gone = await erased_among(connection, digests, keys)
+    return frozenset(
+        batch.key
+        for batch in batches
+        if ConversationKey(batch.key.tenant, batch.key.conversation) in gone
+    )
 
 
 async def _locked_progress(

@@ -15,9 +15,11 @@ from inference.labels import Modality
 from inference.panel import Choice, load_experts
 from inference.scorer import Scorer
 from storage.cache import Cache
+from storage.digests import Digests
 from storage.results import ResultStore
 from storage.values import LIVE_RUN
-from streams.policy import ConversationGate, load_profile
+from storage.withdrawal import PolicyStore
+from streams.policy import ConversationGate, new_gate
 from streams.serving.api.health import Check
 from streams.settings import Settings
 from streams.telemetry import logger
@@ -26,7 +28,7 @@ from streams.worker.kafka_output import KafkaOutput
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.relay import Relay
 from streams.worker.scoring_thread import ScoringThread
-from streams.worker.service import Worker, WorkerOptions, grid, timing
+from streams.worker.service import Policy, Worker, WorkerOptions, grid, timing
 
 
 def open_scorer(settings: Settings) -> Scorer:
@@ -117,12 +119,17 @@ async def scoring(
     thread = ScoringThread(scorer, LIVE_RUN)
     logger("worker").info("experts_warm", seconds=round(await thread.warm_up(), 2))
     relay = Relay(engine, cache, output)
+    keyed = digests(settings)
     worker = Worker(
         WorkerOptions.of(settings, run=LIVE_RUN, data_dir=data_dir),
         scoring=thread,
         look_back_ns=scorer.look_back_ns,
-        new_gate=gate_maker(settings),
-        results=ResultStore(engine),
+        policy=Policy(
+            new_gate=gate_maker(settings),
+            digest=keyed.subject,
+            records=PolicyStore(engine, keyed),
+        ),
+        results=ResultStore(engine, digests=keyed),
         sink=output,
         live=relay,
     )
@@ -141,10 +148,14 @@ async def scoring(
         thread.close()
 
 
-def gate_maker(settings: Settings) -> Callable[[], ConversationGate]:
-    """A new gate for each conversation, under the profile of the settings."""
-    profile = load_profile(settings.policy)
-    return lambda: ConversationGate(profile)
+def gate_maker(settings: Settings) -> Callable[[str], ConversationGate]:
+    """A new gate for each conversation, under the profile of its tenant."""
+    return new_gate(settings.policy, settings.tenant_policy)
+
+
+def digests(settings: Settings) -> Digests:
+    """Digests under the secret of the settings."""
+    return Digests(settings.secret.get_secret_value())
 
 
 def open_aligner(settings: Settings, scorer: Scorer, run: str) -> Aligner:

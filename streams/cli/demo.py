@@ -231,7 +231,7 @@ async def _play(sources: Sequence["FileSource"], settings: Settings, warn: "Warn
         await asyncio.gather(
             *(
                 publish(
-                    permitted(records(source, warn), new_gate(), stats),
+                    permitted(records(source, warn), new_gate(settings.tenant), stats),
                     publisher,
                     speed=1.0,
                     stats=stats,
