@@ -98,6 +98,7 @@ async def _demo(
     from storage.engine import open_engine
     from storage.upgrade import upgrade
     from streams.broker import EmbeddedBroker
+    from streams.cli._privacy import open_eraser
     from streams.cli._scoring import open_scorer, scoring
     from streams.ingest.source import FileSource
     from streams.kafka_admin import ensure_topics
@@ -131,7 +132,8 @@ async def _demo(
         stack.push_async_callback(engine.dispose)
         await upgrade(engine)
         cache = MemoryCache()
-        api = build_api(engine, cache, everyone(settings.tenant))
+        eraser = open_eraser(settings, engine, cache)
+        api = build_api(engine, cache, everyone(settings.tenant), eraser=eraser)
         api_url = await stack.enter_async_context(
             running(
                 api.app,

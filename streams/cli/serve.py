@@ -23,6 +23,7 @@ def serve(
 async def _serve(settings: Settings) -> None:
     from storage.cache import open_shared_cache
     from storage.engine import open_engine
+    from streams.cli._privacy import open_eraser
     from streams.serving.access.caller import everyone
     from streams.serving.api.service import build_api
     from streams.serving.server import Server, listen, until_signalled, url
@@ -33,7 +34,8 @@ async def _serve(settings: Settings) -> None:
     listener = listen(settings.api_host, settings.api_port, "--api-port")
     engine = open_engine(settings.database_url.get_secret_value())
     try:
-        api = build_api(engine, cache, everyone(settings.tenant))
+        eraser = open_eraser(settings, engine, cache)
+        api = build_api(engine, cache, everyone(settings.tenant), eraser=eraser)
         logger("api").info("listening", url=url(listener), tenant=settings.tenant)
         await until_signalled(Server(api.app, listener, before_drain=api.feed.close))
     finally:

@@ -10,9 +10,10 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from storage.erasure import Eraser
 from streams.serving import problems
 from streams.serving.access.caller import Authenticate
-from streams.serving.api import conversations, health, live
+from streams.serving.api import conversations, health, live, privacy
 from streams.serving.api.health import Check
 from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
@@ -29,6 +30,7 @@ def create_app(
     engine: AsyncEngine,
     authenticate: Authenticate,
     feed: LiveFeed,
+    eraser: Eraser | None = None,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
 ) -> FastAPI:
@@ -38,6 +40,7 @@ def create_app(
         engine: of the database.
         authenticate: says who asks; every query is bound to their tenant.
         feed: read while the application runs.
+        eraser: erases on request; None erases in the database only.
         checks: what `/readyz` asks.
         registry: what `/metrics` shows; the API adds its own metrics. None makes one.
     """
@@ -67,6 +70,7 @@ def create_app(
     app.add_middleware(RequestMetrics, registry=registry)
     watch_feed(feed, registry)
     app.include_router(conversations.router(engine))
+    app.include_router(privacy.router(engine, eraser or Eraser(engine)))
     app.include_router(live.router(feed))
     app.include_router(health.router(checks, registry))
     return app

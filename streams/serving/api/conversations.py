@@ -17,6 +17,7 @@ from storage.conversations import (
     read_counts,
     read_queue,
 )
+from storage.decisions import read_decisions
 from storage.timeline import Wanted, bucket_page, window_page
 from storage.values import LIVE_RUN, ConversationKey
 from streams.serving.access.caller import Viewer
@@ -104,12 +105,13 @@ def router(engine: AsyncEngine) -> APIRouter:
         "/{conversation}", responses=answers(ConversationDetail) | documented(404, 422, 503)
     )
     async def conversation(caller: Viewer, conversation: ConversationId) -> Response:
-        """One conversation, with counts of its windows by participant."""
+        """One conversation, with counts of its windows and policy decisions by participant."""
         key = ConversationKey(caller.tenant, conversation)
         call = await read_conversation(engine, key)
         if call is None:
             raise _unknown()
-        return _json(conversation_detail(call, await read_counts(engine, key)))
+        counts, decisions = await read_counts(engine, key), await read_decisions(engine, key)
+        return _json(conversation_detail(call, counts, decisions))
 
     @routes.get(
         "/{conversation}/scores",

@@ -1,21 +1,35 @@
 """OpenAPI schemas of msgspec types: one source for what is sent and what is documented."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI
 
+from streams.serving.api import bodies_privacy as privacy
 from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
 
 TEMPLATE: Final = "#/components/schemas/{name}"
-BODIES: Final = (ConversationPage, ConversationDetail, ScorePage, BucketPage)
+BODIES: Final = (
+    ConversationPage,
+    ConversationDetail,
+    ScorePage,
+    BucketPage,
+    privacy.DecisionPage,
+    privacy.ConsentPage,
+    privacy.Receipt,
+    privacy.ErasurePage,
+)
 
 
-def answers(*types: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of a route that answers 200 with one of `types`."""
+def answers(
+    *types: type[msgspec.Struct], status: HTTPStatus = HTTPStatus.OK
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route that answers `status` with one of `types`."""
     references = [{"$ref": TEMPLATE.format(name=one.__name__)} for one in types]
     schema = references[0] if len(references) == 1 else {"anyOf": references}
-    return {200: {"description": "OK", "content": {"application/json": {"schema": schema}}}}
+    content = {"application/json": {"schema": schema}}
+    return {status.value: {"description": status.phrase, "content": content}}
 
 
 class Documented(FastAPI):
