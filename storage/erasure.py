@@ -136,7 +136,7 @@ class Eraser:
             at=format_time(now_ns),
             by=by,
             conversations=len(conversations),
-            rows=dict(sorted(rows.items())),
+            rows={str(name): rows[name] for name in sorted(rows)},
             keys=keys,
             kafka_until=format_time(until_ns),
         )

@@ -125,7 +125,7 @@ async def expired(engine: AsyncEngine, retention: Retention, now_ns: int) -> lis
         for rule, before_ns in _due(retention, now_ns):
             query = select(func.count()).select_from(rule.table).where(_over(rule, before_ns))
             rows = int(await connection.scalar(query) or 0)
-            found.append(Expired(rule.kind, rule.table.name, before_ns, rows))
+            found.append(Expired(rule.kind, str(rule.table.name), before_ns, rows))
     return found
 
 
@@ -139,7 +139,7 @@ async def apply(engine: AsyncEngine, retention: Retention, now_ns: int) -> list[
         rows = 0
         while gone := await _delete_chunk(engine, rule, before_ns):
             rows += gone
-        done.append(Expired(rule.kind, rule.table.name, before_ns, rows))
+        done.append(Expired(rule.kind, str(rule.table.name), before_ns, rows))
     return done
 
 
