@@ -5,6 +5,7 @@ from, and an older one never replaces a newer one, in whatever order they arrive
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -259,8 +260,8 @@ class RedisCache:
 
     async def forget(self, key: ConversationKey) -> int:
         """Forget every aggregate of one conversation; returns how many keys that were."""
-        # ids hold none of the characters that a pattern gives a meaning to
-        pattern = f"{PREFIX}:now:{key.tenant}/{key.conversation}/*"
+        name = re.sub(r"([*?\[\]\\])", r"\\\1", f"{key.tenant}/{key.conversation}")
+        pattern = f"{PREFIX}:now:{name}/*"
         async with _answering():
             keys = [name async for name in self._client.scan_iter(pattern)]
             return int(await self._client.delete(*keys)) if keys else 0

@@ -16,6 +16,7 @@ from inference.contract import format_time
 from storage.cache import Cache
 from storage.digests import Digests
 from storage.engine import snapshot, transaction
+from storage.errors import StoreUnavailableError
 from storage.schema import (
     audit_log,
     consents,
@@ -88,7 +89,8 @@ class Eraser:
     async def conversation(self, key: ConversationKey, *, by: str, now_ns: int) -> Receipt:
         """Erase one conversation, also one of which nothing is stored yet, and end it.
 
-        Raises StoreUnavailableError; what was erased by then stays erased.
+        Raises StoreUnavailableError; what was erased by then stays erased. Where only the
+        cache is away the receipt is stored first: erase again to empty that, too.
         """
         return await self._erase("conversation", key.tenant, [key.conversation], by, now_ns)
 
@@ -118,7 +120,7 @@ class Eraser:
     ) -> Receipt:
         until_ns = now_ns + self._retention_ns
         rows: Counter[str] = Counter()
-        keys = 0
+        keys, away = 0, None
         for name in conversations:
             key = ConversationKey(tenant, name)
             async with transaction(self._engine) as connection:
@@ -128,8 +130,10 @@ class Eraser:
                 )
                 rows += await _delete(connection, key)
                 rows += await self._make_pseudonymous(connection, key)
-            if self._cache is not None:
-                keys += await self._cache.forget(key)
+            try:
+                keys += await self._cache.forget(key) if self._cache is not None else 0
+            except StoreUnavailableError as exc:
+                away = exc
         receipt = Receipt(
             id=str(uuid.uuid4()),
             kind=kind,
@@ -153,6 +157,8 @@ class Eraser:
                     receipt=msgspec.to_builtins(receipt),
                 )
             )
+        if away is not None:
+            raise away
         return receipt
 
     def _stand_in(self, tenant: str, *names: str) -> str:

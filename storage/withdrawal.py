@@ -2,12 +2,12 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -44,6 +44,9 @@ SINKS: Final = ("cache", "feed")
 """Who is told: pages drop the points, the cache its sums."""
 FOREVER: Final = 2**63 - 1
 YES, NO = "yes", "no"
+_COURSE: Final = (
+    "tenant", "run", "conversation", "participant", "rule", "rule_version", "alert",
+)  # fmt: skip
 
 
 class PolicyStore:
@@ -151,7 +154,6 @@ async def _fence(
     to window stays only if no window after the withdrawal went into it.
     """
     if participant in news.passed:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         row = {
             **asdict(ParticipantKey(news.key.tenant, news.run, news.key.conversation, participant)),
             "closed_until_ns": news.passed[participant],
@@ -160,7 +162,7 @@ async def _fence(
             "state_version": 1,
             "alerts": b"",
         }
-        await connection.execute(dialect.insert(progress).values(row).on_conflict_do_nothing())
+        await _insert_new(connection, progress, [row])
     mine = _of(progress, news.key, participant)
     rows = select(progress).where(mine).order_by(progress.c.run).with_for_update()
     for stored in (await connection.execute(rows)).mappings().all():
@@ -237,14 +239,9 @@ async def _cut_alerts(
                 peak=first.value if first else None,
             )
         )
-        await connection.execute(
-            insert(alert_events).values(
-                {name: row[name] for name in ("tenant", "run", "conversation", "participant")}
-                | {name: row[name] for name in ("rule", "rule_version", "alert")}
-                | {"at_ns": since_ns, "state": AlertState.OK.value, "reason": REASON}
-                | {"evidence": []}
-            )
-        )
+        end = {name: row[name] for name in _COURSE}
+        end |= {"at_ns": since_ns, "state": AlertState.OK.value, "reason": REASON, "evidence": []}
+        await _insert_new(connection, alert_events, [end])
     await connection.execute(  # of courses that never fired
         delete(alert_events).where(
             events, alert_events.c.at_ns > since_ns, alert_events.c.at_ns <= until_ns
@@ -327,9 +324,10 @@ async def _tell(
             }
         ),
     }
-    await connection.execute(insert(outbox).values(message))
-    await connection.execute(
-        insert(deliveries),
+    await _insert_new(connection, outbox, [message])
+    await _insert_new(
+        connection,
+        deliveries,
         [
             {
                 "outbox_id": message["id"],
@@ -344,3 +342,11 @@ async def _tell(
             for sink in SINKS
         ],
     )
+
+
+async def _insert_new(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert what is not there: the same moment may be withdrawn for one and for everybody."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    await connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))

@@ -168,8 +168,8 @@ def _told(facts: Facts) -> dict[str, str | None]:
     words = {True: "yes", False: "no", None: None}
     return {
         "role": facts.role.value,
-        "region": facts.region,
-        "purpose": facts.purpose,
+        "region": facts.region.replace("\0", ""),  # no database keeps it in text
+        "purpose": facts.purpose.replace("\0", ""),
         "notice": words[facts.notice],
         "consent": words[facts.consent],
     }

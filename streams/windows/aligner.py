@@ -469,6 +469,9 @@ class Aligner:
         replay: bool,
     ) -> None:
         record = held.record
+        if conversation.loaded is not None and conversation.loaded.erased:
+            self._drop(held)
+            return
         if isinstance(record, ControlEvent):
             self._take_control(conversation, held, record, clock_ns, replay=replay)
             return
@@ -492,7 +495,7 @@ class Aligner:
         replay: bool,
     ) -> None:
         track = _TRACK_OF[held.topic]
-        unwanted = conversation.loaded is not None and conversation.loaded.erased
+        unwanted = False
         if not conversation.over:
             participant = self._participant(conversation, record.participant, extent(record)[0])
             withdrawn_ns = conversation.gate.withdrawn_at(participant.id)
@@ -567,10 +570,10 @@ class Aligner:
     ) -> None:
         """Take an event of a conversation that is over."""
         reused = event.kind is ControlKind.STARTED and event.at_ns != stored.started_ns
-        if stored.erased or (replay and not reused):
-            self._drop(held)
-        elif reused:
+        if reused:
             self._misplace(held, Reason.REUSED, f"it ended at {stored.ended_ns} ns")
+        elif replay:
+            self._drop(held)
         else:
             self._misplace(held, Reason.LATE, "the conversation is over")
 

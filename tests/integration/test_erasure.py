@@ -16,6 +16,7 @@ from storage.cache import Cache, MemoryCache, RedisCache
 from storage.digests import Digests, NoSecretError
 from storage.engine import snapshot, transaction
 from storage.erasure import Eraser, ErasurePlace, list_erasures
+from storage.errors import StoreUnavailableError
 from storage.outbox import append_to_feed, pending
 from storage.results import ResultStore
 from storage.schema import alert_events, alerts, audit_log, feed, metadata, tombstones
@@ -299,7 +300,32 @@ async def test_a_relay_that_had_read_it_before_tells_nobody_after(engine: AsyncE
     assert await cache.aggregates("acme") == []
 
 
-async def test_memory_forgets_one_conversation_like_redis(cache: Cache) -> None:
-    engineless = MemoryCache()
-    for one in (cache, engineless):
-        assert await one.forget(ConversationKey("acme", GONE)) == 0
+@pytest.mark.parametrize("kind", ["memory", "redis"])
+async def test_a_cache_forgets_one_conversation(
+    engine: AsyncEngine, cache: Cache, kind: str
+) -> None:
+    opened = MemoryCache() if kind == "memory" else cache
+    for conversation in (GONE, STAYS):
+        await ResultStore(engine).commit([call_of(conversation, "p-1", subject=None)])
+    await opened.put(await read_aggregates(engine))
+    for name, forgotten in (("c-*", 0), ("c-gone-?", 0), (GONE, 1), (GONE, 0)):
+        assert await opened.forget(ConversationKey("acme", name)) == forgotten
+    assert [one.conversation for one in await opened.aggregates("acme")] == [STAYS]
+
+
+class ForgetfulCache(MemoryCache):
+    """Cannot be reached when it should forget."""
+
+    async def forget(self, key: ConversationKey) -> int:
+        raise StoreUnavailableError("connection refused")
+
+
+async def test_while_the_cache_is_away_the_rest_is_erased_with_a_receipt(
+    engine: AsyncEngine,
+) -> None:
+    await ResultStore(engine).commit([call_of(GONE, "p-1", subject=None)])
+    key = ConversationKey("acme", GONE)
+    with pytest.raises(StoreUnavailableError, match="refused"):
+        await Eraser(engine, ForgetfulCache()).conversation(key, by="dpo", now_ns=NOW_NS)
+    [receipt] = await list_erasures(engine, "acme", limit=9)
+    assert receipt.rows["window_scores"] == 70

@@ -431,3 +431,19 @@ async def test_windows_before_a_withdrawal_go_on_where_progress_stands(
     next_one = batch([distressed(3)], stands)
     assert not (await ResultStore(engine).commit([next_one])).rejected
     assert await ends(engine) == [3, 4, 5, 6]
+
+
+async def test_one_moment_may_be_withdrawn_twice(engine: AsyncEngine) -> None:
+    await stored(engine, 9)
+    both = (no(5, "-"), no(5))
+    store = PolicyStore(engine)
+    await store.record(news(*both))
+    noticed = replace(both[1], notice="no")
+    await store.record(news(both[0], noticed))
+    told = [row for row in await rows(engine, outbox) if row["kind"] == "withdrawn"]
+    assert len(told) == 1
+    deleted = {
+        one.change.participant: one.deleted_windows
+        for one in await list_consents(engine, "acme", limit=9)
+    }
+    assert deleted == {"-": 6, "p-1": 0}

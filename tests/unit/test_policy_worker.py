@@ -275,7 +275,7 @@ def test_an_erased_conversation_is_dropped_with_all_that_still_comes() -> None:
     target.feed(topics.CONTROL, offsets[topics.CONTROL] + 1, notice(), clock_ns=1)
     target.load(KEY, StoredConversation(ended_ns=5, erased=True))
     for number, record in enumerate(later):
-        target.feed(topic_of(record), 900 + number, record, clock_ns=1)
+        target.feed(topic_of(record), 900 + number, record, clock_ns=1, appended_ns=0)
     assert (target.held_bytes, target.take_misplaced(), target.policy_news()) == (0, [], [])
     assert target.replayed() == [KEY]
 
