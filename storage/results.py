@@ -29,6 +29,7 @@ from storage.schema import (
     window_scores,
 )
 from storage.tombstones import erased_among, tombstones_of
+from storage.transcripts import write_words
 from storage.values import (
     LIVE_RUN,
     ConversationFacts,
@@ -214,8 +215,10 @@ async def _commit(
             insert(window_evidence), [row for score in scores for row in evidence_rows(score)]
         )
     for batch in accepted:
-        frozen = facts[ConversationKey(batch.key.tenant, batch.key.conversation)]
-        await rollups.add(connection, rollups.count(batch.scores, frozen))
+        key = ConversationKey(batch.key.tenant, batch.key.conversation)
+        await rollups.add(connection, rollups.count(batch.scores, facts[key]))
+        if batch.key.run == LIVE_RUN:
+            await write_words(connection, key, batch.words)
     live = [score for score in scores if score.run == LIVE_RUN]
     await _write_outbox(
         connection,

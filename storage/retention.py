@@ -21,6 +21,7 @@ from storage.schema import (
     progress,
     rollups,
     tombstones,
+    utterances,
     window_evidence,
     window_scores,
 )
@@ -35,8 +36,8 @@ class Retention:
     """How long each class is kept, in days."""
 
     scores_days: float = 90
-    """Scores, evidence (and the cues in it that quote words, where those are kept), what
-    participants carry from window to window, and messages that nobody took."""
+    """Scores, evidence, words (where transcripts are kept), what participants carry from
+    window to window, and messages that nobody took."""
     alerts_days: float = 365
     """Alerts, policy decisions and consents."""
     rollups_days: float = 730
@@ -98,6 +99,7 @@ def _without_conversation(before_ns: int) -> ColumnElement[bool]:
 RULES: Final = (
     _Rule("scores", window_evidence, window_evidence.c.start_ns),
     _Rule("scores", window_scores, window_scores.c.start_ns),
+    _Rule("scores", utterances, utterances.c.start_ns),
     _Rule("scores", progress, progress.c.closed_until_ns, lambda _: _not_running(progress)),
     _Rule("scores", outbox, outbox.c.at_ns),
     _Rule("alerts", alert_events, alert_events.c.at_ns),

@@ -133,6 +133,21 @@ window_evidence: Final = Table(
     postgresql_partition_by="RANGE (start_ns)",
 )
 
+utterances: Final = Table(
+    "utterances",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("segment", _id(), primary_key=True),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", String(64), nullable=False),
+    Column("confidence", Double),
+)
+"""Words, only where transcripts are kept: the revision that the scores saw."""
+
 rollups: Final = Table(
     "rollups",
     metadata,

@@ -166,6 +166,19 @@ class ConversationFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """Words of one participant in `[start_ns, end_ns)`, kept only where the settings say so."""
+
+    participant: str
+    segment: str
+    start_ns: int
+    end_ns: int
+    text: str
+    language: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantBatch:
     """New final scores of one participant, and the progress they were built on."""
 
@@ -179,3 +192,5 @@ class ParticipantBatch:
     conversation: ConversationFacts
     transitions: tuple[Transition, ...] = ()
     """Of alert rules, caused by `scores`, in order."""
+    words: tuple[Utterance, ...] = ()
+    """What `scores` were the first to see; empty unless transcripts are kept."""

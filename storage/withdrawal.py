@@ -25,6 +25,7 @@ from storage.schema import (
     feed,
     outbox,
     progress,
+    utterances,
     window_evidence,
     window_scores,
 )
@@ -40,6 +41,8 @@ from storage.values import (
 
 EVERYBODY: Final = "-"
 REASON: Final = "withdrawn"
+RESOLVED: Final = "resolved"
+"""State of an alert whose course is over."""
 SINKS: Final = ("cache", "feed")
 """Who is told: pages drop the points, the cache its sums."""
 FOREVER: Final = 2**63 - 1
@@ -65,7 +68,7 @@ class PolicyStore:
         """Store what is new of `news`, once; False if the conversation was erased.
 
         Consent withdrawn at t deletes what rests on windows that end after t: scores,
-        evidence, rollups, messages that wait, rows of the live feed, alerts. An alert that
+        evidence, rollups, words, messages that wait, rows of the live feed, alerts. An alert that
         had fired before resolves at t with the reason `withdrawn`. The progress of the
         participant changes, so that a batch that was drafted before is refused.
 
@@ -129,6 +132,13 @@ async def _withdraw(
         await _delete_windows(
             connection, ParticipantKey(key.tenant, run, key.conversation, participant), times
         )
+    await connection.execute(
+        delete(utterances).where(
+            _of(utterances, key, participant),
+            utterances.c.end_ns > since_ns,
+            utterances.c.start_ns < until_ns,
+        )
+    )
     touched = await _cut_alerts(connection, key, participant, since_ns, until_ns)
     live = set(starts.get(LIVE_RUN, ()))
     await _delete_messages(connection, key, participant, live, touched, since_ns)
@@ -232,7 +242,7 @@ async def _cut_alerts(
             update(alerts)
             .where(this)
             .values(
-                state=AlertState.OK.value,
+                state=RESOLVED,
                 resolved_ns=since_ns,
                 reason=REASON,
                 evidence=first.evidence if first else [],

@@ -6,7 +6,7 @@ from typing import Protocol
 from inference.labels import AbsenceReason, Modality
 from inference.score import ParticipantState, WindowScore, decode_state, encode_state
 from inference.window import CameraFrame, TextSpan, WindowInput
-from storage.values import ParticipantBatch, Progress
+from storage.values import ParticipantBatch, Progress, Utterance
 from streams.decoding import decode_audio
 from streams.windows.aligner import Closing
 from streams.windows.participant import WindowDraft
@@ -58,7 +58,7 @@ def to_window(draft: WindowDraft, run: str) -> WindowInput:
             TextSpan(
                 start_ns=segment.start_ns,
                 end_ns=segment.end_ns,
-                text=segment.text.replace("\0", ""),  # no database keeps it in text
+                text=_storable(segment.text),
                 language=segment.language,
                 confidence=segment.confidence,
             )
@@ -71,10 +71,17 @@ def to_window(draft: WindowDraft, run: str) -> WindowInput:
     )
 
 
-def score_closings(closings: Sequence[Closing], scorer: WindowScorer) -> list[ParticipantBatch]:
+def score_closings(
+    closings: Sequence[Closing], scorer: WindowScorer, *, keep_words: bool = False
+) -> list[ParticipantBatch]:
     """Score the final windows of several participants in one call.
 
     Each batch carries the progress it was built on, so that storage can compare and set.
+
+    Args:
+        closings: of different participants.
+        scorer: of windows.
+        keep_words: whether the batches carry the words that their windows were the first to see.
     """
     windows = [
         to_window(draft, closing.key.run) for closing in closings for draft in closing.drafts
@@ -99,10 +106,43 @@ def score_closings(closings: Sequence[Closing], scorer: WindowScorer) -> list[Pa
                 ),
                 scores=scored.scores[begin:end],
                 conversation=closing.conversation,
+                words=new_words(closing) if keep_words else (),
             )
         )
         begin = end
     return batches
+
+
+def new_words(closing: Closing) -> tuple[Utterance, ...]:
+    """Words that no stored window has seen, by their end.
+
+    A segment is seen first by the window in which it ends, so those that end after the
+    stored progress are new, in whatever pieces the windows are stored.
+    """
+    seen_until_ns = closing.expected.closed_until_ns if closing.expected is not None else 0
+    new = {
+        segment.segment_id: segment
+        for draft in reversed(closing.drafts)  # the first window that saw a segment decides
+        for segment in draft.segments
+        if segment.end_ns > seen_until_ns
+    }
+    return tuple(
+        Utterance(
+            participant=closing.key.participant,
+            segment=segment.segment_id,
+            start_ns=segment.start_ns,
+            end_ns=segment.end_ns,
+            text=_storable(segment.text),
+            language=segment.language,
+            confidence=segment.confidence,
+        )
+        for segment in sorted(new.values(), key=lambda one: (one.end_ns, one.segment_id))
+    )
+
+
+def _storable(text: str) -> str:
+    """No database keeps a zero character in text."""
+    return text.replace("\0", "")
 
 
 def score_drafts(

@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Of the voice encoder; `auto` is CUDA where it and heads for it are here."""
     keep_transcripts: bool = False
-    """Store cues that quote words. Off: a cue names its kind instead."""
+    """Store words, and cues that quote them. Off: a cue names its kind instead."""
 
     # privacy
     secret: SecretStr = SecretStr("")

@@ -116,7 +116,7 @@ async def scoring(
     The experts have run once before the worker joins its group, and before anybody can ask
     whether it is ready.
     """
-    thread = ScoringThread(scorer, LIVE_RUN)
+    thread = ScoringThread(scorer, LIVE_RUN, keep_words=settings.keep_transcripts)
     logger("worker").info("experts_warm", seconds=round(await thread.warm_up(), 2))
     relay = Relay(engine, cache, output)
     keyed = digests(settings)

@@ -9,7 +9,7 @@ from typing import Final
 
 from inference.experts.synthetic import synthetic_window
 from inference.score import ParticipantState, WindowScore, encode_state
-from storage.values import ParticipantBatch, Progress
+from storage.values import ParticipantBatch, Progress, Utterance
 from streams.scoring import WindowScorer, score_closings, score_drafts
 from streams.telemetry import logger
 from streams.windows.aligner import Closing
@@ -39,9 +39,10 @@ class ScoredClosing:
 class ScoringThread:
     """Runs a scorer outside the event loop, which must go on fetching and committing."""
 
-    def __init__(self, scorer: WindowScorer, run: str) -> None:
+    def __init__(self, scorer: WindowScorer, run: str, *, keep_words: bool = False) -> None:
         self._scorer = scorer
         self._run = run
+        self._keep_words = keep_words
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="scorer")
 
     async def warm_up(self) -> float:
@@ -74,7 +75,7 @@ class ScoringThread:
 
     def _final(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
         try:
-            return [ScoredClosing(batch) for batch in score_closings(closings, self._scorer)]
+            return [ScoredClosing(batch) for batch in self._batches(closings)]
         except Exception:  # noqa: BLE001 - whatever it is, it must not reach the neighbours
             _log.exception("batch_failed", windows=sum(len(item.drafts) for item in closings))
         return [self._window_by_window(closing) for closing in closings]
@@ -89,6 +90,7 @@ class ScoringThread:
     def _window_by_window(self, closing: Closing) -> ScoredClosing:
         """The state of each window is built on the last one that could be scored."""
         scores: list[WindowScore] = []
+        words: list[Utterance] = []
         given_up: list[GivenUp] = []
         progress = closing.expected
         for draft in closing.drafts:
@@ -101,6 +103,7 @@ class ScoringThread:
                 given_up.append(GivenUp(draft, f"{type(exc).__name__}: {exc}"))
             else:
                 scores += batch.scores
+                words += batch.words
                 progress = batch.progress
         return ScoredClosing(
             ParticipantBatch(
@@ -109,6 +112,7 @@ class ScoringThread:
                 progress=advanced(progress, closing.closed_until_ns),
                 scores=tuple(scores),
                 conversation=closing.conversation,
+                words=tuple(words),
             ),
             tuple(given_up),
         )
@@ -116,10 +120,13 @@ class ScoringThread:
     def _insist(self, closing: Closing) -> ParticipantBatch:
         for attempt in range(1, ATTEMPTS):
             try:
-                return score_closings([closing], self._scorer)[0]
+                return self._batches([closing])[0]
             except Exception:  # noqa: BLE001 - tried again, then raised
                 _log.exception("window_failed", attempt=attempt, end_ns=closing.closed_until_ns)
-        return score_closings([closing], self._scorer)[0]
+        return self._batches([closing])[0]
+
+    def _batches(self, closings: Sequence[Closing]) -> list[ParticipantBatch]:
+        return score_closings(closings, self._scorer, keep_words=self._keep_words)
 
 
 def advanced(progress: Progress | None, closed_until_ns: int) -> Progress:

@@ -27,6 +27,7 @@ from storage.values import (
     ParticipantBatch,
     PolicyNews,
     Ruling,
+    Utterance,
 )
 from storage.withdrawal import PolicyStore
 from streams.worker.relay import Relay
@@ -64,7 +65,19 @@ def call_of(conversation: str, name: str, *, subject: str | None) -> Participant
     facts = whole.conversation
     (one,) = facts.participants
     digest = DIGESTS.subject("acme", subject) if subject else None
-    return replace(whole, conversation=replace(facts, participants=(replace(one, subject=digest),)))
+    words = Utterance(
+        participant=name,
+        segment="s-1",
+        start_ns=START_NS,
+        end_ns=START_NS + 1,
+        text=f"this is {subject}",
+        language="en",
+    )
+    return replace(
+        whole,
+        conversation=replace(facts, participants=(replace(one, subject=digest),)),
+        words=(words,),
+    )
 
 
 async def fill(engine: AsyncEngine, cache: Cache, conversation: str, subject: str | None) -> None:
@@ -174,7 +187,7 @@ async def test_no_row_and_no_key_mentions_an_erased_conversation(
     assert {name for name, rows in before.items() if of(rows, GONE)} >= {
         "conversations", "participants", "progress", "window_scores", "window_evidence",
         "rollups", "outbox", "deliveries", "feed", "alerts", "alert_events",
-        "policy_decisions", "consents", "audit_log",
+        "policy_decisions", "consents", "audit_log", "utterances",
     }  # fmt: skip
     assert mentions(keys_before, GONE, STAYS), "the search finds what is there"
     eraser = Eraser(engine, cache, digests=DIGESTS)
@@ -202,9 +215,10 @@ async def test_no_row_and_no_key_mentions_an_erased_subject(
     for conversation, subject in (("c-first", NAME), ("c-second", NAME), ("c-other", "Zoë")):
         await fill(engine, cache, conversation, subject)
     before = await everything(engine)
+    spoken = {"audit_log", "utterances"}
     digest = DIGESTS.subject("acme", NAME) or ""
     assert mentions(before["participants"], digest)
-    assert not any(mentions(before[name], NAME) for name in before if name != "audit_log")
+    assert not any(mentions(before[name], NAME) for name in set(before) - spoken)
     eraser = Eraser(engine, cache, digests=DIGESTS)
     receipt = await eraser.subject("acme", NAME, by="dpo", now_ns=NOW_NS)
     after = await everything(engine)

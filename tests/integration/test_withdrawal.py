@@ -6,19 +6,28 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import to_json
 from inference.labels import Modality
 from storage.aggregates import read_aggregates
 from storage.cache import MemoryCache
-from storage.consents import list_consents
+from storage.consents import ConsentPlace, list_consents
 from storage.decisions import DecisionPlace, list_decisions, read_decisions
 from storage.engine import snapshot, transaction
 from storage.results import ResultStore
 from storage.rollups import read_rollups, recount
-from storage.schema import alert_events, alerts, deliveries, feed, outbox, progress
+from storage.schema import (
+    alert_events,
+    alerts,
+    deliveries,
+    feed,
+    outbox,
+    progress,
+    rollups,
+    utterances,
+)
 from storage.scores import read_scores
 from storage.values import (
     ConsentChange,
@@ -28,6 +37,7 @@ from storage.values import (
     ParticipantKey,
     PolicyNews,
     Ruling,
+    Utterance,
 )
 from storage.withdrawal import PolicyStore
 from streams.worker.relay import Relay
@@ -325,7 +335,7 @@ def alert_row(name: str, fired_s: int, resolved_s: int | None) -> dict[str, Any]
         "rule_version": 0,
         "severity": "warning",
         "metric": "distress",
-        "state": "firing" if resolved_s is None else "ok",
+        "state": "firing" if resolved_s is None else "resolved",
         "pending_ns": START_NS + SECOND_NS,
         "fired_ns": at[fired_s],
         "resolved_ns": at[resolved_s],
@@ -394,7 +404,7 @@ async def test_alerts_that_rest_on_what_was_deleted_go_and_running_ones_resolve(
     assert left["over"].items() >= alert_row("over", 4, 5).items()
     for name, value in (("runs", 0.8), ("cut", 0.6)):
         row = left[name]
-        assert (row["state"], row["reason"], row["peak"]) == ("ok", "withdrawn", value)
+        assert (row["state"], row["reason"], row["peak"]) == ("resolved", "withdrawn", value)
         assert row["resolved_ns"] == START_NS + 6 * SECOND_NS
         assert [item["value"] for item in row["evidence"]] == [value]
     said = sorted(
@@ -447,3 +457,46 @@ async def test_one_moment_may_be_withdrawn_twice(engine: AsyncEngine) -> None:
         for one in await list_consents(engine, "acme", limit=9)
     }
     assert deleted == {"-": 6, "p-1": 0}
+
+
+async def test_words_that_reach_beyond_a_withdrawal_go(engine: AsyncEngine) -> None:
+    scores = [distressed(n) for n in range(9)]
+    words = [
+        Utterance(
+            participant="p-1",
+            segment=f"s-{n}",
+            start_ns=START_NS + n * SECOND_NS,
+            end_ns=START_NS + (n + 1) * SECOND_NS,
+            text="words",
+            language="en",
+        )
+        for n in range(9)
+    ]
+    await ResultStore(engine).commit([replace(batch(scores, None), words=tuple(words))])
+    await PolicyStore(engine).record(news(no(3.5)))
+    assert [row["segment"] for row in await rows(engine, utterances)] == ["s-0", "s-1", "s-2"]
+
+
+async def test_minutes_that_retention_took_are_not_counted_again(engine: AsyncEngine) -> None:
+    await stored(engine, 9)
+    async with transaction(engine) as connection:
+        await connection.execute(delete(rollups))
+    await PolicyStore(engine).record(news(no(5)))
+    assert await ends(engine) == [3, 4, 5]
+    assert await rows(engine, rollups) == []
+
+
+async def test_consents_are_paged_and_asked_for_by_conversation(engine: AsyncEngine) -> None:
+    for conversation in ("c-1", "c-2", "c-3"):
+        key = ConversationKey("acme", conversation)
+        await PolicyStore(engine).record(news(no(1), no(2), key=key))
+    found: list[tuple[str, int]] = []
+    after = None
+    while page := await list_consents(engine, "acme", after=after, limit=2):
+        found += [(one.conversation, one.change.at_ns) for one in page]
+        last = page[-1]
+        after = ConsentPlace(last.change.at_ns, last.conversation, last.change.participant)
+    assert found == sorted(found, key=lambda one: (-one[1], one[0]))
+    assert len(found) == 6
+    some = await list_consents(engine, "acme", conversation="c-2", limit=9)
+    assert {one.conversation for one in some} == {"c-2"}

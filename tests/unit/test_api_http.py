@@ -1,6 +1,7 @@
 """The HTTP API over a real SQLite file: lists, timelines, problems, health."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from storage.engine import open_engine
 from storage.feed import StoredFeed
 from storage.results import ResultStore
 from storage.upgrade import upgrade
-from storage.values import ConversationKey
+from storage.values import ConversationKey, Utterance
 from streams.serving.access.caller import everyone
 from streams.serving.api.app import create_app
 from streams.serving.api.cursors import to_cursor
@@ -302,6 +303,33 @@ async def test_metrics_count_by_route_never_by_id(
     assert 'route="/v1/conversations/{conversation}",status="404"' in text
     assert "c-secret" not in text
     assert "nothing-here" not in text
+
+
+async def test_a_transcript_is_empty_unless_words_are_kept(
+    engine: AsyncEngine, client: httpx.AsyncClient
+) -> None:
+    await store(engine, [distressed(0)])
+    assert await items(client, "/v1/conversations/c-1/transcript") == []
+    words = [
+        Utterance(
+            participant="p-2",
+            segment=f"s-{number}",
+            start_ns=START_NS,
+            end_ns=START_NS + number * SECOND_NS,
+            text="well",
+            language="en",
+        )
+        for number in range(1, 4)
+    ]
+    kept = replace(batch([distressed(0, participant="p-2")], None), words=tuple(words))
+    await ResultStore(engine).commit([kept])
+    found = await items(client, "/v1/conversations/c-1/transcript", limit=2)
+    assert [one["segment"] for one in found] == ["s-1", "s-2", "s-3"]
+    assert found[0] == {
+        "participant": "p-2", "segment": "s-1", "start": "2025-11-24T16:00:00Z",
+        "end": "2025-11-24T16:00:01Z", "text": "well", "language": "en", "confidence": None,
+    }  # fmt: skip
+    assert (await client.get("/v1/conversations/none/transcript")).status_code == 404
 
 
 async def test_another_tenant_is_not_shown(engine: AsyncEngine, client: httpx.AsyncClient) -> None:

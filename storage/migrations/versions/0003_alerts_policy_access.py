@@ -205,11 +205,27 @@ def upgrade() -> None:
         ["tenant", "run", "minute_ns"],
         unique=False,
     )
+    op.create_table(
+        "utterances",
+        sa.Column("tenant", sa.String(length=128), nullable=False),
+        sa.Column("conversation", sa.String(length=128), nullable=False),
+        sa.Column("participant", sa.String(length=128), nullable=False),
+        sa.Column("segment", sa.String(length=128), nullable=False),
+        sa.Column("start_ns", sa.BigInteger(), nullable=False),
+        sa.Column("end_ns", sa.BigInteger(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("language", sa.String(length=64), nullable=False),
+        sa.Column("confidence", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "tenant", "conversation", "participant", "segment", name=op.f("pk_utterances")
+        ),
+    )
     _set_sink_length(160)
 
 
 def downgrade() -> None:
     _set_sink_length(16)
+    op.drop_table("utterances")
     op.drop_index(op.f("ix_rollups_tenant_run_minute_ns"), table_name="rollups")
     op.drop_column("progress", "alerts")
     op.drop_index(op.f("ix_participants_tenant_subject"), table_name="participants")
@@ -236,6 +252,6 @@ def downgrade() -> None:
 
 
 def _set_sink_length(length: int) -> None:
-    """Names of webhooks are longer than those of our own sinks. SQLite keeps any length."""
-    if op.get_context().dialect.name == "postgresql":
-        op.alter_column("deliveries", "sink", type_=sa.String(length=length))
+    """Names of webhooks are longer than those of our own sinks."""
+    with op.batch_alter_table("deliveries") as deliveries:
+        deliveries.alter_column("sink", type_=sa.String(length=length), existing_nullable=False)

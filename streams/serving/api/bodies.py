@@ -11,6 +11,7 @@ from inference.labels import Emotion, Modality, Role
 from storage.conversations import Conversation, Counts, Standing
 from storage.decisions import StoredDecision
 from storage.timeline import Bucket
+from storage.values import Utterance
 
 Cursor = Annotated[str | None, Meta(description="Ask for the next page with it; null at the end.")]
 
@@ -124,6 +125,38 @@ class BucketPage(Struct, frozen=True, kw_only=True):
 
     items: tuple[BucketBody, ...]
     next: Cursor
+
+
+class WordsBody(Struct, frozen=True, kw_only=True):
+    """What one participant said in `[start, end)`, as the recogniser wrote it."""
+
+    participant: str
+    segment: str
+    start: Time
+    end: Time
+    text: str
+    language: str
+    confidence: Share | None
+
+
+class TranscriptPage(Struct, frozen=True, kw_only=True):
+    """Words by their end."""
+
+    items: tuple[WordsBody, ...]
+    next: Cursor
+
+
+def word_body(one: Utterance) -> WordsBody:
+    """`one` under its public names."""
+    return WordsBody(
+        participant=one.participant,
+        segment=one.segment,
+        start=format_time(one.start_ns),
+        end=format_time(one.end_ns),
+        text=one.text,
+        language=one.language,
+        confidence=one.confidence,
+    )
 
 
 def conversation_body(call: Conversation) -> ConversationBody:

@@ -19,6 +19,7 @@ from storage.conversations import (
 )
 from storage.decisions import read_decisions
 from storage.timeline import Wanted, bucket_page, window_page
+from storage.transcripts import word_page
 from storage.values import LIVE_RUN, ConversationKey
 from streams.serving.access.caller import Viewer
 from streams.serving.api.bodies import (
@@ -26,9 +27,11 @@ from streams.serving.api.bodies import (
     ConversationDetail,
     ConversationPage,
     ScorePage,
+    TranscriptPage,
     bucket_body,
     conversation_body,
     conversation_detail,
+    word_body,
 )
 from streams.serving.api.cursors import from_cursor, to_cursor
 from streams.serving.api.schemas import answers
@@ -153,6 +156,29 @@ def router(engine: AsyncEngine) -> APIRouter:
         buckets, after_ns = await bucket_page(engine, wanted, WIDTH_NS[resolution], limit)
         bodies = tuple(bucket_body(bucket) for bucket in buckets)
         return _json(BucketPage(items=bodies, next=_next(after_ns)))
+
+    @routes.get(
+        "/{conversation}/transcript", responses=answers(TranscriptPage) | documented(404, 422, 503)
+    )
+    async def transcript(
+        caller: Viewer,
+        conversation: ConversationId,
+        cursor: CursorParam = None,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_TIMELINE_PAGE)] = TIMELINE_PAGE,
+    ) -> Response:
+        """Words by their end; empty unless the deployment keeps transcripts.
+
+        A page holds whole instants: it may be slightly longer than `limit`.
+        """
+        key = ConversationKey(caller.tenant, conversation)
+        if await read_queue(engine, key) is None:
+            raise _unknown()
+        from_ns = 0 if cursor is None else max(0, min(from_cursor(cursor, int), INT64_MAX))
+        words, more = await word_page(engine, key, from_ns=from_ns, limit=limit)
+        after_ns = words[-1].end_ns if more else None
+        return _json(
+            TranscriptPage(items=tuple(word_body(one) for one in words), next=_next(after_ns))
+        )
 
     return routes
 

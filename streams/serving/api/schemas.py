@@ -7,7 +7,13 @@ import msgspec
 from fastapi import FastAPI
 
 from streams.serving.api import bodies_privacy as privacy
-from streams.serving.api.bodies import BucketPage, ConversationDetail, ConversationPage, ScorePage
+from streams.serving.api.bodies import (
+    BucketPage,
+    ConversationDetail,
+    ConversationPage,
+    ScorePage,
+    TranscriptPage,
+)
 
 TEMPLATE: Final = "#/components/schemas/{name}"
 BODIES: Final = (
@@ -15,6 +21,7 @@ BODIES: Final = (
     ConversationDetail,
     ScorePage,
     BucketPage,
+    TranscriptPage,
     privacy.DecisionPage,
     privacy.ConsentPage,
     privacy.Receipt,
