@@ -7,10 +7,10 @@ as both are measured in the same process.
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from inference.labels import Modality
-from storage.values import StoredConversation
+from storage.values import ConsentChange, Ruling, StoredConversation
 from streams import topics
 from streams.records import (
     AudioChunk,
@@ -37,6 +37,9 @@ PAYLOAD = bytes(6_400)  # 200 ms of 16 kHz PCM
 class Everything:
     """A gate that permits everything."""
 
+    def __init__(self, tenant: str) -> None:
+        """For whomever."""
+
     def apply(self, event: ControlEvent) -> None:
         """Nothing to remember."""
 
@@ -45,6 +48,21 @@ class Everything:
     ) -> bool:
         """Yes."""
         return bool(participant) and start_ns <= end_ns and modality in Modality
+
+    def withdrawn_at(self, participant: str) -> int | None:
+        """Never."""
+
+    def rulings(
+        self,
+        others: Collection[str],  # noqa: ARG002 - the protocol's
+        since_ns: int,  # noqa: ARG002 - the protocol's
+    ) -> tuple[Ruling, ...]:
+        """Nothing to decide."""
+        return ()
+
+    def consents(self) -> tuple[ConsentChange, ...]:
+        """Nothing was said."""
+        return ()
 
 
 def calls() -> list[Record]:

@@ -33,11 +33,15 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
     """Of the newest window."""
     label: Emotion | None
     """Of the newest window; None where it abstained."""
+    flushed_until_ns: int = 0
 
     @property
     def version(self) -> str:
-        """Sorts as text; a value made from newer progress has a greater one."""
-        return f"{self.closed_until_ns:020d}{int(self.ended)}"
+        """Sorts as text; a value made from newer progress has a greater one.
+
+        A withdrawal of consent moves only the flush point: its value has fewer windows.
+        """
+        return f"{self.closed_until_ns:020d}{int(self.ended)}{self.flushed_until_ns:020d}"
 
 
 async def read_aggregates(
@@ -63,6 +67,7 @@ async def read_aggregates(
         select(
             *(progress.c[name] for name in key),
             progress.c.closed_until_ns,
+            progress.c.flushed_until_ns,
             conversations.c.queue,
             conversations.c.ended_ns,
             participants.c.role,
@@ -97,6 +102,22 @@ async def read_aggregates(
         return [_aggregate(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 
+async def unknown_among(
+    engine: AsyncEngine, keys: Collection[ConversationKey]
+) -> set[ConversationKey]:
+    """Which of these conversations have no row, because nothing is stored or all was erased.
+
+    Raises StoreUnavailableError.
+    """
+    columns = (conversations.c.tenant, conversations.c.conversation)
+    query = select(*columns).where(
+        tuple_(*columns).in_([(key.tenant, key.conversation) for key in keys])
+    )
+    async with snapshot(engine) as connection:
+        known = {ConversationKey(*row) for row in await connection.execute(query)}
+    return set(keys) - known
+
+
 def _aggregate(row: dict[str, Any]) -> Aggregate:
     scored = int(row["scored"] or 0)
     named = row["label"] is not None and not row["abstained"]
@@ -113,4 +134,5 @@ def _aggregate(row: dict[str, Any]) -> Aggregate:
         distress_mean=round(int(row["distress_sum"]) / SCALE / scored, 4) if scored else None,
         distress_smoothed=row["distress_smoothed"],
         label=Emotion(row["label"]) if named else None,
+        flushed_until_ns=row["flushed_until_ns"],
     )

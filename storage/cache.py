@@ -5,6 +5,7 @@ from, and an older one never replaces a newer one, in whatever order they arrive
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.aggregates import Aggregate, read_aggregates
 from storage.errors import StorageError, StoreUnavailableError
+from storage.values import ConversationKey
 
 PREFIX: Final = "affectstream"
 LIVE_CHANNEL: Final = f"{PREFIX}:live"
@@ -62,6 +64,10 @@ class Cache(Protocol):
 
     async def clear(self) -> None:
         """Forget every aggregate."""
+        ...
+
+    async def forget(self, key: ConversationKey) -> int:
+        """Forget every aggregate of one conversation; returns how many keys that were."""
         ...
 
     async def publish(self, message: LiveMessage) -> None:
@@ -170,6 +176,13 @@ class MemoryCache:
         """Forget every aggregate."""
         self._aggregates.clear()
 
+    async def forget(self, key: ConversationKey) -> int:
+        """Forget every aggregate of one conversation; returns how many that were."""
+        gone = [one for one in self._aggregates if one[:2] == (key.tenant, key.conversation)]
+        for one in gone:
+            del self._aggregates[one]
+        return len(gone)
+
     async def publish(self, message: LiveMessage) -> None:
         """Tell whoever listens now; one who does not keep up misses it."""
         for queue in self._listeners:
@@ -244,6 +257,14 @@ class RedisCache:
             keys = [key async for key in self._client.scan_iter(f"{PREFIX}:now:*")]
             if keys:
                 await self._client.delete(*keys)
+
+    async def forget(self, key: ConversationKey) -> int:
+        """Forget every aggregate of one conversation; returns how many keys that were."""
+        name = re.sub(r"([*?\[\]\\])", r"\\\1", f"{key.tenant}/{key.conversation}")
+        pattern = f"{PREFIX}:now:{name}/*"
+        async with _answering():
+            keys = [name async for name in self._client.scan_iter(pattern)]
+            return int(await self._client.delete(*keys)) if keys else 0
 
     async def publish(self, message: LiveMessage) -> None:
         """Tell whoever listens now."""

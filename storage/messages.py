@@ -13,6 +13,7 @@ SINKS: Final[Mapping[str, tuple[str, ...]]] = {
     "score": ("kafka", "cache", "feed"),
     "ended": ("cache", "feed"),
     "alert": ("kafka", "feed"),
+    "withdrawn": ("cache", "feed"),
 }
 """Who takes which kind of outbox row; each fails on its own. Alerts name further sinks."""
 

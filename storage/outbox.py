@@ -173,7 +173,10 @@ async def append_to_feed(
     Raises StoreUnavailableError.
     """
     async with transaction(engine) as connection:
+        left = await _locked(connection, messages)
         for message in messages:
+            if message.id not in left:
+                continue  # withdrawn or erased since it was read
             await connection.execute(
                 insert(feed).values(
                     tenant=message.tenant,
@@ -187,16 +190,20 @@ async def append_to_feed(
         await _forget(connection, messages)
 
 
+async def _locked(connection: AsyncConnection, messages: Sequence[Message]) -> list[str]:
+    """Lock the rows of `messages`; ids of those that are still there."""
+    ids = sorted({message.id for message in messages})
+    query = select(outbox.c.id).where(outbox.c.id.in_(ids)).order_by(outbox.c.id)
+    return list((await connection.scalars(query.with_for_update())).all())
+
+
 async def _forget(connection: AsyncConnection, messages: Sequence[Message]) -> None:
     """Delete deliveries, and the rows whose last delivery that was.
 
     The rows are locked first: of two sinks that finish the same row at once, the second
     must see that the first is gone, or neither would delete it.
     """
-    ids = sorted({message.id for message in messages})
-    await connection.execute(
-        select(outbox.c.id).where(outbox.c.id.in_(ids)).order_by(outbox.c.id).with_for_update()
-    )
+    ids = await _locked(connection, messages)
     for sink in {message.sink for message in messages}:
         of_sink = [message.id for message in messages if message.sink == sink]
         await connection.execute(

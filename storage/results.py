@@ -4,19 +4,20 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from sqlalchemy import RowMapping, Table, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import RowMapping, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.contract import to_json
 from inference.score import SCORE_NAMESPACE
 from storage import rollups, transitions
+from storage.digests import Digests
 from storage.engine import snapshot, transaction
 from storage.errors import StoreUnavailableError
+from storage.inserts import insert_new
 from storage.messages import SINKS, Outgoing, write_outbox
 from storage.rows import evidence_rows, score_row
 from storage.schema import (
@@ -26,6 +27,7 @@ from storage.schema import (
     window_evidence,
     window_scores,
 )
+from storage.tombstones import erased_among, tombstones_of
 from storage.transcripts import write_words
 from storage.values import (
     LIVE_RUN,
@@ -56,10 +58,16 @@ class CommitResult:
     """Built on other progress than the database holds, which stands here."""
     failed: Mapping[ParticipantKey, str] = field(default_factory=dict)
     """Refused by the database even alone, with its error."""
+    erased: frozenset[ParticipantKey] = frozenset()
+    """Of conversations that were erased: nothing of them is stored any more."""
 
     def __or__(self, other: "CommitResult") -> "CommitResult":
         """Both together."""
-        return CommitResult({**self.rejected, **other.rejected}, {**self.failed, **other.failed})
+        return CommitResult(
+            {**self.rejected, **other.rejected},
+            {**self.failed, **other.failed},
+            self.erased | other.erased,
+        )
 
 
 EndAlerts = Callable[[bytes, int, ParticipantKey], Sequence[Transition]]
@@ -74,6 +82,7 @@ class ResultStore:
         engine: from `storage.engine.open_engine`.
         end_alerts: asked in the transaction that ends a conversation; None asks nobody.
         pause_s: wait before a transaction is tried again.
+        digests: under the secret of the deployment, to know erased conversations by.
     """
 
     def __init__(
@@ -82,9 +91,11 @@ class ResultStore:
         *,
         end_alerts: EndAlerts | None = None,
         pause_s: float = 0.05,
+        digests: Digests | None = None,
     ) -> None:
         self._engine = engine
         self._end_alerts = end_alerts
+        self._digests = digests or Digests()
         self._pause_s = pause_s
 
     async def commit(self, batches: Sequence[ParticipantBatch]) -> CommitResult:
@@ -123,6 +134,8 @@ class ResultStore:
     ) -> Mapping[ConversationKey, StoredConversation]:
         """What is stored of each conversation; an empty value where nothing is.
 
+        One that was erased is over, and says so.
+
         Raises StoreUnavailableError.
         """
         wanted = [(key.tenant, key.conversation) for key in keys]
@@ -145,7 +158,11 @@ class ResultStore:
                 stored[key] = replace(
                     before, progress={**before.progress, row["participant"]: _progress_of(row)}
                 )
-        return stored
+            erased = await tombstones_of(connection, self._digests, stored)
+        return stored | {
+            key: StoredConversation(ended_ns=erased_ns, erased=True)
+            for key, erased_ns in erased.items()
+        }
 
     async def end_conversation(self, facts: ConversationFacts, ended_ns: int) -> None:
         """Store the end once, and the rows of a conversation that had no score.
@@ -164,6 +181,9 @@ class ResultStore:
             .values(ended_ns=ended_ns)
         )
         async with transaction(self._engine) as connection:
+            key = ConversationKey(facts.tenant, facts.conversation)
+            if await erased_among(connection, self._digests, [key]):
+                return
             await _write_facts(connection, [facts])
             if (await connection.execute(ended)).rowcount:
                 await self._finish_alerts(connection, facts, ended_ns)
@@ -184,7 +204,7 @@ class ResultStore:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with transaction(self._engine) as connection:
-                    return await _commit(connection, batches)
+                    return await _commit(connection, batches, self._digests)
             except (StoreUnavailableError, IntegrityError):
                 # A conflict means that another worker stored first: the next look at
                 # progress says so. One that stays is a bug, and is raised.
@@ -194,7 +214,11 @@ class ResultStore:
         raise AssertionError("unreachable")
 
 
-async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatch]) -> CommitResult:
+async def _commit(
+    connection: AsyncConnection, batches: Sequence[ParticipantBatch], digests: Digests
+) -> CommitResult:
+    erased = await _erased(connection, batches, digests)
+    batches = [batch for batch in batches if batch.key not in erased]
     stored = await _locked_progress(connection, [batch.key for batch in batches])
     rejected = {
         batch.key: stored.get(batch.key)
@@ -203,7 +227,7 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
     }
     accepted = [batch for batch in batches if batch.key not in rejected]
     if not accepted:
-        return CommitResult(rejected)
+        return CommitResult(rejected, erased=erased)
     await _set_progress(connection, accepted)
     facts = await _write_facts(connection, [batch.conversation for batch in accepted])
     scores = [score for batch in accepted for score in batch.scores]
@@ -240,7 +264,19 @@ async def _commit(connection: AsyncConnection, batches: Sequence[ParticipantBatc
         await transitions.write(
             connection, batch, facts[ConversationKey(batch.key.tenant, batch.key.conversation)]
         )
-    return CommitResult(rejected)
+    return CommitResult(rejected, erased=erased)
+
+
+async def _erased(
+    connection: AsyncConnection, batches: Sequence[ParticipantBatch], digests: Digests
+) -> frozenset[ParticipantKey]:
+    keys = {ConversationKey(batch.key.tenant, batch.key.conversation) for batch in batches}
+    gone = await erased_among(connection, digests, keys)
+    return frozenset(
+        batch.key
+        for batch in batches
+        if ConversationKey(batch.key.tenant, batch.key.conversation) in gone
+    )
 
 
 async def _locked_progress(
@@ -333,8 +369,8 @@ async def _write_facts(
                 **member,
             }
         rows[ConversationKey(item.tenant, item.conversation)] = row
-    await _insert_new(connection, conversations, [rows[key] for key in sorted(rows)])
-    await _insert_new(connection, participants, [members[key] for key in sorted(members)])
+    await insert_new(connection, conversations, [rows[key] for key in sorted(rows)])
+    await insert_new(connection, participants, [members[key] for key in sorted(members)])
     query = select(conversations).where(
         tuple_(conversations.c.tenant, conversations.c.conversation).in_(
             [(key.tenant, key.conversation) for key in rows]
@@ -344,14 +380,6 @@ async def _write_facts(
         ConversationKey(row["tenant"], row["conversation"]): ConversationFacts(**row)
         for row in (await connection.execute(query)).mappings()
     }
-
-
-async def _insert_new(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    if rows:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        await connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
 
 
 def _end_message(facts: ConversationFacts, ended_ns: int) -> Outgoing:

@@ -7,7 +7,7 @@ transaction of the scores, so after any crash a recount of the scores gives the 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,8 +15,8 @@ from inference.labels import EMOTIONS, MODALITIES
 from inference.score import WindowScore
 from storage.engine import snapshot
 from storage.schema import MINUTE_NS, SCALE, rollups
-from storage.scores import read_scores
-from storage.values import ConversationFacts, ConversationKey
+from storage.scores import read_scores, scores_on
+from storage.values import ConversationFacts, ConversationKey, ParticipantKey
 
 KEY: Final = ("tenant", "run", "conversation", "participant", "minute_ns")
 FROZEN: Final = ("queue", "role", "language")
@@ -110,3 +110,44 @@ async def recount(
     Raises StoreUnavailableError.
     """
     return count(await read_scores(engine, key, run), facts)
+
+
+async def recount_minutes(
+    connection: AsyncConnection, key: ParticipantKey, from_ns: int, to_ns: int
+) -> None:
+    """Count the minutes of windows that start in `[from_ns, to_ns]` anew, from what is stored.
+
+    In the transaction of the caller, after scores were deleted.
+    """
+    begin_ns = from_ns // MINUTE_NS * MINUTE_NS
+    end_ns = (to_ns // MINUTE_NS + 1) * MINUTE_NS
+    touched = and_(
+        rollups.c.tenant == key.tenant,
+        rollups.c.run == key.run,
+        rollups.c.conversation == key.conversation,
+        rollups.c.participant == key.participant,
+        rollups.c.minute_ns >= begin_ns,
+        rollups.c.minute_ns < end_ns,
+    )
+    frozen = (
+        await connection.execute(select(rollups.c.queue, rollups.c.language).where(touched))
+    ).first()
+    if frozen is None:
+        return
+    await connection.execute(delete(rollups).where(touched))
+    left = await scores_on(
+        connection,
+        ConversationKey(key.tenant, key.conversation),
+        key.run,
+        participant=key.participant,
+        from_ns=begin_ns,
+        to_ns=end_ns,
+    )
+    facts = ConversationFacts(
+        tenant=key.tenant,
+        conversation=key.conversation,
+        queue=frozen.queue,
+        language=frozen.language,
+        started_ns=begin_ns,
+    )
+    await add(connection, count(left, facts))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 from sqlalchemy import Select, Table, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.score import WindowScore
 from storage.engine import snapshot
@@ -36,6 +36,29 @@ async def read_scores(
 
     Raises StoreUnavailableError.
     """
+    async with snapshot(engine) as connection:
+        return await scores_on(
+            connection,
+            key,
+            run,
+            participant=participant,
+            from_ns=from_ns,
+            to_ns=to_ns,
+            limit=limit,
+        )
+
+
+async def scores_on(
+    connection: AsyncConnection,
+    key: ConversationKey,
+    run: str,
+    *,
+    participant: str | None = None,
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+    limit: int | None = None,
+) -> list[WindowScore]:
+    """`read_scores` within the transaction of the caller."""
 
     def within(table: Table) -> Select[Any]:
         query = select(table).where(
@@ -51,12 +74,11 @@ async def read_scores(
             query = query.where(table.c.start_ns < to_ns)
         return query.order_by(table.c.start_ns, table.c.participant)
 
-    async with snapshot(engine) as connection:
-        rows = (await connection.execute(within(window_scores).limit(limit))).mappings().all()
-        if not rows:
-            return []
-        evidence: dict[tuple[str, int], list[Row]] = defaultdict(list)
-        beside = within(window_evidence).where(window_evidence.c.start_ns <= rows[-1]["start_ns"])
-        for item in (await connection.execute(beside)).mappings():
-            evidence[item["participant"], item["start_ns"]].append(item)
+    rows = (await connection.execute(within(window_scores).limit(limit))).mappings().all()
+    if not rows:
+        return []
+    evidence: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    beside = within(window_evidence).where(window_evidence.c.start_ns <= rows[-1]["start_ns"])
+    for item in (await connection.execute(beside)).mappings():
+        evidence[item["participant"], item["start_ns"]].append(item)
     return [score_of(row, evidence[row["participant"], row["start_ns"]]) for row in rows]

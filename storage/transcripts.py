@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from sqlalchemy import and_, exists, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage.engine import snapshot
+from storage.inserts import insert_new
 from storage.schema import utterances
 from storage.values import ConversationKey, Utterance
 
@@ -19,13 +19,10 @@ async def write_words(
 
     A segment that is there stays: it is the revision that the scores saw.
     """
-    if not words:
-        return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    await connection.execute(
-        dialect.insert(utterances).on_conflict_do_nothing(),
-        [{"tenant": key.tenant, "conversation": key.conversation, **asdict(one)} for one in words],
-    )
+    rows = [
+        {"tenant": key.tenant, "conversation": key.conversation, **asdict(one)} for one in words
+    ]
+    await insert_new(connection, utterances, rows)
 
 
 async def word_page(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from inference.labels import Role
+from inference.labels import Modality, Role
 from inference.score import WindowScore
 
 LIVE_RUN = "live"
@@ -52,6 +52,48 @@ class StoredConversation:
     ended_ns: int | None = None
     progress: Mapping[str, Progress] = field(default_factory=dict)
     """By participant."""
+    erased: bool = False
+    """It was erased: what of it still comes is neither scored nor kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What policy decided on one modality of one participant, from `at_ns` on."""
+
+    participant: str
+    modality: Modality
+    at_ns: int
+    allowed: bool
+    reason: str
+    profile: str
+    facts: Mapping[str, str | None]
+    """What it was decided on: `role`, `region`, `purpose`, `notice`, `consent`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentChange:
+    """What was said of consent and notice at one moment; None where nothing was said."""
+
+    participant: str
+    """`-` where it was said of everybody."""
+    at_ns: int
+    consent: str | None = None
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyNews:
+    """All that policy knows of a conversation; stored once, however often it is told."""
+
+    key: ConversationKey
+    run: str
+    rulings: tuple[Ruling, ...]
+    consents: tuple[ConsentChange, ...]
+    """Ascending."""
+    passed: Mapping[str, int]
+    """Of each participant the end of the last window that is stored or skipped."""
+    events: int
+    """How many control events it rests on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ _SCORING = (
     "text_model",
     "face_model",
     "policy",
+    "tenant_policy",
     "calibration",
     "fusion",
     "tenant_fusion",
@@ -167,6 +168,8 @@ class Settings(BaseSettings):
     calibration: str = ""
     """A folder of `affectstream train calibration`; empty is the shipped one."""
     policy: Literal["eu", "text-only", "research"] = "eu"
+    tenant_policy: dict[str, Literal["eu", "text-only", "research"]] = Field(default_factory=dict)
+    """Tenants that are under another profile than `policy`."""
     fusion: Literal["late", "adaptive"] = "late"
     """`adaptive`: input of worse quality counts less."""
     tenant_fusion: dict[str, Literal["late", "adaptive"]] = Field(default_factory=dict)
@@ -187,6 +190,20 @@ class Settings(BaseSettings):
     """Of the voice encoder; `auto` is CUDA where it and heads for it are here."""
     keep_transcripts: bool = False
     """Store words, and cues that quote them. Off: a cue names its kind instead."""
+
+    # privacy
+    secret: SecretStr = SecretStr("")
+    """Key of the digests of subjects and erased conversations; never change it."""
+    kafka_retention_h: PositiveFloat = 24.0
+    """Longest retention of any input topic: until then Kafka holds what was erased elsewhere."""
+    keep_scores_days: PositiveFloat = 90.0
+    """Scores, evidence and what participants carry from window to window."""
+    keep_alerts_days: PositiveFloat = 365.0
+    """Alerts, policy decisions and consents."""
+    keep_rollups_days: PositiveFloat = 730.0
+    """Rollups, and who took part in which conversation."""
+    keep_audit_days: PositiveFloat = 365.0
+    """The audit log and the receipts of erasures."""
 
     # event time
     disorder_ms: PositiveInt = 300

@@ -48,6 +48,8 @@ COMMANDS: Final = (
     (app, "streams.cli.worker:worker", "worker"),
     (app, "streams.cli.doctor:doctor", "doctor"),
     (app, "streams.cli.config:config", "config"),
+    (app, "streams.cli.erase:erase", "erase"),
+    (app, "streams.cli.retention:retention", "retention"),
     (topics, "streams.cli.topics_create:create", "create"),
     (db, "streams.cli.db_upgrade:upgrade", "upgrade"),
     (cache, "streams.cli.cache_rebuild:rebuild", "rebuild"),

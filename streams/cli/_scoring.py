@@ -17,11 +17,13 @@ from inference.labels import Modality
 from inference.panel import Choice, load_experts
 from inference.scorer import Scorer
 from storage.cache import Cache
+from storage.digests import Digests
 from storage.results import ResultStore
 from storage.rules import read_every_rule
 from storage.upgrade import server_time_ns
 from storage.values import LIVE_RUN
-from streams.policy import ConversationGate, load_profile
+from storage.withdrawal import PolicyStore
+from streams.policy import ConversationGate, new_gate
 from streams.serving.api.health import Check
 from streams.settings import Settings
 from streams.telemetry import logger
@@ -32,7 +34,7 @@ from streams.worker.metrics import WorkerMetrics
 from streams.worker.relay import Relay
 from streams.worker.rule_reader import RuleReader
 from streams.worker.scoring_thread import ScoringThread
-from streams.worker.service import Worker, WorkerOptions, grid, timing
+from streams.worker.service import Policy, Worker, WorkerOptions, grid, timing
 from streams.worker.sinks.alertmanager import Alertmanager
 from streams.worker.sinks.http_post import open_client
 from streams.worker.sinks.target import Target
@@ -137,12 +139,17 @@ async def scoring(
         targets=alert_targets(settings, client),
         public_url=settings.public_url,
     )
+    keyed = digests(settings)
     worker = Worker(
         WorkerOptions.of(settings, run=LIVE_RUN, data_dir=data_dir),
         scoring=thread,
         look_back_ns=scorer.look_back_ns,
-        new_gate=gate_maker(settings),
-        results=ResultStore(engine, end_alerts=end_alerts),
+        policy=Policy(
+            new_gate=gate_maker(settings),
+            digest=keyed.subject,
+            records=PolicyStore(engine, keyed),
+        ),
+        results=ResultStore(engine, end_alerts=end_alerts, digests=keyed),
         sink=output,
         live=relay,
     )
@@ -181,10 +188,14 @@ def alert_targets(settings: Settings, client: httpx.AsyncClient) -> list[Target]
     return targets
 
 
-def gate_maker(settings: Settings) -> Callable[[], ConversationGate]:
-    """A new gate for each conversation, under the profile of the settings."""
-    profile = load_profile(settings.policy)
-    return lambda: ConversationGate(profile)
+def gate_maker(settings: Settings) -> Callable[[str], ConversationGate]:
+    """A new gate for each conversation, under the profile of its tenant."""
+    return new_gate(settings.policy, settings.tenant_policy)
+
+
+def digests(settings: Settings) -> Digests:
+    """Digests under the secret of the settings."""
+    return Digests(settings.secret.get_secret_value())
 
 
 def open_aligner(settings: Settings, scorer: Scorer, run: str) -> Aligner:

@@ -100,6 +100,7 @@ async def _demo(
     from storage.engine import open_engine
     from storage.upgrade import upgrade
     from streams.broker import EmbeddedBroker
+    from streams.cli._privacy import open_eraser
     from streams.cli._scoring import open_scorer, scoring
     from streams.ingest.source import FileSource
     from streams.kafka_admin import ensure_topics
@@ -133,7 +134,13 @@ async def _demo(
         stack.push_async_callback(engine.dispose)
         await upgrade(engine)
         cache = MemoryCache()
-        api = build_api(engine, cache, only_here(settings.tenant), k_floor=settings.k_floor)
+        api = build_api(
+            engine,
+            cache,
+            only_here(settings.tenant),
+            eraser=open_eraser(settings, engine, cache),
+            k_floor=settings.k_floor,
+        )
         api_url = await stack.enter_async_context(
             running(
                 api.app,
@@ -233,7 +240,7 @@ async def _play(sources: Sequence["FileSource"], settings: Settings, warn: "Warn
         await asyncio.gather(
             *(
                 publish(
-                    permitted(records(source, warn), new_gate(), stats),
+                    permitted(records(source, warn), new_gate(settings.tenant), stats),
                     publisher,
                     speed=1.0,
                     stats=stats,

@@ -88,7 +88,7 @@ async def _ingest(
         async def one(number: int, publisher: Publisher) -> None:
             source = sources[number]
             await publish(
-                permitted(records(source, warn), new_gate(), stats[number]),
+                permitted(records(source, warn), new_gate(settings.tenant), stats[number]),
                 publisher,
                 speed=speed,
                 stats=stats[number],

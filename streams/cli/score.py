@@ -50,7 +50,7 @@ def score(
     for source in sources:
         warn(source.summary)
         stats = PublishStats()
-        timed = permitted(records(source, warn), gate_maker(settings)(), stats)
+        timed = permitted(records(source, warn), gate_maker(settings)(settings.tenant), stats)
         aligner = open_aligner(settings, scorer, LIVE_RUN)
         scored = 0
         for item in scores((one.record for one in timed), aligner, scorer):

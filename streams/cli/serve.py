@@ -44,6 +44,7 @@ async def _serve(settings: Settings) -> None:
     from storage.cache import open_shared_cache
     from storage.engine import open_engine
     from streams import traces
+    from streams.cli._privacy import open_eraser
     from streams.serving.access.limits import Limits
     from streams.serving.api.service import build_api
     from streams.serving.server import Server, listen, until_signalled, url
@@ -63,6 +64,7 @@ async def _serve(settings: Settings) -> None:
             engine,
             cache,
             authenticate,
+            eraser=open_eraser(settings, engine, cache),
             limits=Limits(settings.rate_limit, settings.refused_limit),
             body_limit_bytes=settings.body_limit_bytes,
             k_floor=settings.k_floor,

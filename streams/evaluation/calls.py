@@ -43,7 +43,7 @@ class Service:
 
     scorer: WindowScorer
     new_aligner: Callable[[], Aligner]
-    new_gate: Callable[[], ConversationGate]
+    new_gate: Callable[[str], ConversationGate]
 
 
 def hear_calls(
@@ -118,7 +118,9 @@ def _source(
 
 
 def _scored(source: FileSource, service: Service) -> tuple[WindowScore, ...]:
-    timed = permitted(records(source, _ignore), service.new_gate(), PublishStats())
+    timed = permitted(
+        records(source, _ignore), service.new_gate(source.options.tenant), PublishStats()
+    )
     found = scores((one.record for one in timed), service.new_aligner(), service.scorer)
     return tuple(found)
 

@@ -1,6 +1,6 @@
 """Who may be analysed, in which modality: decided before inference, and on record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streams.policy.decision import PROFILES, Decision, Facts, ProfileError, decide, load_profile
 from streams.policy.gate import ConversationGate, Verdict
@@ -18,10 +18,22 @@ __all__ = [
 ]
 
 
-def new_gate(profile: str) -> Callable[[], ConversationGate]:
-    """Makes a gate for each conversation, under a shipped profile.
+def new_gate(
+    profile: str, of_tenant: Mapping[str, str] | None = None
+) -> Callable[[str], ConversationGate]:
+    """Makes a gate for each conversation of a tenant, under shipped profiles.
+
+    Args:
+        profile: of every tenant that `of_tenant` does not name.
+        of_tenant: profiles by tenant.
 
     Raises ProfileError naming those there are.
     """
-    loaded = load_profile(profile)
-    return lambda: ConversationGate(loaded)
+    named = dict(of_tenant or {})
+    loaded = {name: load_profile(name) for name in {profile, *named.values()}}
+
+    def make(tenant: str) -> ConversationGate:
+        name = named.get(tenant, profile)
+        return ConversationGate(loaded[name], name)
+
+    return make

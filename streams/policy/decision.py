@@ -27,6 +27,8 @@ class Permission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     because: str
     notice: bool = True
     """Whether the participant must have been told."""
+    regions: tuple[str, ...] = ()
+    """Of the conversation, in which it holds; none named: wherever."""
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +39,8 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     because: str
     purposes: tuple[str, ...] = ()
     """Of the conversation, to which it applies; none named: whatever the purpose."""
+    regions: tuple[str, ...] = ()
+    """Of the conversation, in which it holds; none named: wherever."""
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +59,7 @@ class Facts:
     notice: bool | None = None
     consent: bool | None = None
     purpose: str = "unknown"
+    region: str = "unknown"
 
     def told(self, *, notice: bool | None, consent: bool | None) -> "Facts":
         """These facts with what was said since; None changes nothing."""
@@ -96,10 +101,10 @@ def decide(profile: Profile, modality: Modality, facts: Facts) -> Decision:
     refusals = [
         item for item in profile.refusals if not item.purposes or facts.purpose in item.purposes
     ]
-    refusal = _first(refusals, modality, facts.role)
+    refusal = _first(refusals, modality, facts)
     if refusal is not None:
         return Decision(allowed=False, reason=refusal.because)
-    permission = _first(profile.permissions, modality, facts.role)
+    permission = _first(profile.permissions, modality, facts)
     if permission is None:
         return Decision(
             allowed=False, reason=f"the profile permits no {modality} of role {facts.role}"
@@ -112,6 +117,12 @@ def decide(profile: Profile, modality: Modality, facts: Facts) -> Decision:
 Clause = TypeVar("Clause", Permission, Refusal)
 
 
-def _first(clauses: Sequence[Clause], modality: Modality, role: Role) -> Clause | None:
-    matching = (item for item in clauses if role in item.roles and modality in item.modalities)
+def _first(clauses: Sequence[Clause], modality: Modality, facts: Facts) -> Clause | None:
+    matching = (
+        item
+        for item in clauses
+        if facts.role in item.roles
+        and modality in item.modalities
+        and (not item.regions or facts.region in item.regions)
+    )
     return next(matching, None)

@@ -1,11 +1,12 @@
 """The gate of one conversation: what control said, and what that permits at an event time."""
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from inference.labels import MODALITIES, Modality
+from storage.values import ConsentChange, Ruling
 from streams.policy.decision import Decision, Facts, Profile, decide
 from streams.records import ControlEvent, ControlKind
 
@@ -24,6 +25,8 @@ class Verdict:
     modality: Modality
     at_ns: int
     decision: Decision
+    facts: Facts
+    """What it was decided on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,10 @@ class ConversationGate:
     Two facts of the same time hold in the order of their sequence.
     """
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, name: str = "") -> None:
+        """Begin without facts; `name` is the profile's, for the record."""
         self._profile = profile
+        self._name = name
         self._said: list[ControlEvent] = []
         self._timelines: dict[str, _Timeline] = {}
         self._decided: dict[tuple[Modality, Facts], Decision] = {}
@@ -88,17 +93,57 @@ class ConversationGate:
             since_ns = at_ns
         return since_ns
 
-    def decisions(self) -> Iterator[Verdict]:
-        """Every decision and every change of one, by time, participant and modality."""
-        names = {event.participant for event in self._said} - {EVERYBODY}
+    def decisions(self, others: Collection[str] = (), since_ns: int = 0) -> Iterator[Verdict]:
+        """Every decision and every change of one, by time, participant and modality.
+
+        Args:
+            others: participants of whom no event speaks; they were decided on, too.
+            since_ns: when the conversation began, where no event says so.
+        """
+        names = ({event.participant for event in self._said} | {*others}) - {EVERYBODY}
         latest: dict[tuple[str, Modality], Decision] = {}
-        for at_ns in sorted({event.at_ns for event in self._said}):
+        for at_ns in sorted({event.at_ns for event in self._said}) or [since_ns]:
             for participant in sorted(names):
+                facts = self._timeline(participant).at(at_ns)
                 for modality in MODALITIES:
                     decision = self.decision(participant, modality, at_ns)
                     if latest.get((participant, modality)) != decision:
                         latest[participant, modality] = decision
-                        yield Verdict(participant, modality, at_ns, decision)
+                        yield Verdict(participant, modality, at_ns, decision, facts)
+
+    def rulings(self, others: Collection[str], since_ns: int) -> tuple[Ruling, ...]:
+        """`decisions` as they are stored."""
+        return tuple(
+            Ruling(
+                participant=verdict.participant,
+                modality=verdict.modality,
+                at_ns=verdict.at_ns,
+                allowed=verdict.decision.allowed,
+                reason=verdict.decision.reason,
+                profile=self._name,
+                facts=_told(verdict.facts),
+            )
+            for verdict in self.decisions(others, since_ns)
+        )
+
+    def consents(self) -> tuple[ConsentChange, ...]:
+        """What was said of consent and notice, by time; at one time the later word holds."""
+        said: dict[tuple[int, str], ConsentChange] = {}
+        for event in self._said:
+            consent, notice = (
+                word if word in _SAID else None
+                for word in (event.attributes.get(name) for name in ("consent", "notice"))
+            )
+            if consent is not None or notice is not None:
+                key = (event.at_ns, event.participant)
+                before = said.get(key)
+                said[key] = ConsentChange(
+                    participant=event.participant,
+                    at_ns=event.at_ns,
+                    consent=consent or (before.consent if before else None),
+                    notice=notice or (before.notice if before else None),
+                )
+        return tuple(said[key] for key in sorted(said))
 
     def _timeline(self, participant: str) -> _Timeline:
         """Somebody who speaks before they joined is taken for who they turn out to be.
@@ -119,6 +164,17 @@ class ConversationGate:
         return timeline
 
 
+def _told(facts: Facts) -> dict[str, str | None]:
+    words = {True: "yes", False: "no", None: None}
+    return {
+        "role": facts.role.value,
+        "region": facts.region.replace("\0", ""),  # no database keeps it in text
+        "purpose": facts.purpose.replace("\0", ""),
+        "notice": words[facts.notice],
+        "consent": words[facts.consent],
+    }
+
+
 def _announces(event: ControlEvent) -> bool:
     return event.participant != EVERYBODY and event.kind in (
         ControlKind.STARTED,
@@ -133,5 +189,9 @@ def _after(facts: Facts, event: ControlEvent) -> Facts:
         consent=_SAID.get(event.attributes.get("consent", "")),
     )
     if event.kind is ControlKind.STARTED:
-        told = replace(told, purpose=event.attributes.get("purpose", told.purpose))
+        told = replace(
+            told,
+            purpose=event.attributes.get("purpose", told.purpose),
+            region=event.attributes.get("region", told.region),
+        )
     return replace(told, role=event.role) if _announces(event) else told

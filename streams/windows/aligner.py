@@ -1,6 +1,6 @@
 """One partition: conversations in, final windows out, offsets released in order."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -8,11 +8,14 @@ from typing import Final, Protocol
 
 from inference.labels import Modality
 from storage.values import (
+    ConsentChange,
     ConversationFacts,
     ConversationKey,
     ParticipantFacts,
     ParticipantKey,
+    PolicyNews,
     Progress,
+    Ruling,
     StoredConversation,
 )
 from streams import topics
@@ -30,6 +33,12 @@ TOPIC_OF: Final[Mapping[Track, str]] = {
 _TRACK_OF: Final = {topic: track for track, topic in TOPIC_OF.items()}
 EVERYBODY: Final = "-"
 """The participant named by control events that are about the whole conversation."""
+SubjectDigest = Callable[[str, str], str | None]
+"""Of a tenant and the name of a subject; None where none can be made, and nothing is kept."""
+
+
+def nobody(_tenant: str, _subject: str) -> None:
+    """Keeps nothing of any subject."""
 
 
 class Gate(Protocol):
@@ -43,6 +52,18 @@ class Gate(Protocol):
         self, participant: str, modality: Modality, start_ns: int, end_ns: int
     ) -> bool:
         """Whether this modality of this participant may be analysed all through the stretch."""
+        ...
+
+    def withdrawn_at(self, participant: str) -> int | None:
+        """Since when consent is refused or withdrawn; None if it is not."""
+        ...
+
+    def rulings(self, others: Collection[str], since_ns: int) -> tuple[Ruling, ...]:
+        """Every decision so far, also on `others`, of whom no event speaks."""
+        ...
+
+    def consents(self) -> tuple[ConsentChange, ...]:
+        """What was said of consent and notice, ascending."""
         ...
 
 
@@ -93,6 +114,23 @@ class _Conversation:
         self.first_clock_ns = clock_ns
         self.last_clock_ns = clock_ns
         self.first_ns: int | None = None
+        self.recorded: tuple[int, frozenset[str]] = (0, frozenset())
+
+    @property
+    def over(self) -> bool:
+        """Whether it had ended before its records were read."""
+        return self.loaded is not None and self.loaded.ended_ns is not None
+
+    @property
+    def decided(self) -> tuple[int, frozenset[str]]:
+        """What the record of policy rests on: facts, and who was announced or is heard."""
+        names = (one.id for one in self.participants.values() if one.announced or one.decided)
+        return len(self.control_held), frozenset(names)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether policy decided something that is not on record yet."""
+        return self.loaded is not None and not self.over and self.decided != self.recorded
 
     @property
     def frontier_ns(self) -> int:
@@ -114,7 +152,9 @@ class _Conversation:
             started_ns=started_ns,
             ended_ns=None,
             participants=tuple(
-                ParticipantFacts(participant=p.id, role=p.role, joined_ns=p.joined_ns)
+                ParticipantFacts(
+                    participant=p.id, role=p.role, joined_ns=p.joined_ns, subject=p.subject
+                )
                 for p in self.participants.values()
             ),
         )
@@ -135,7 +175,8 @@ class Aligner:
         grid: WindowGrid,
         timing: Timing,
         look_back_ns: Mapping[Modality, int],
-        new_gate: Callable[[], Gate],
+        new_gate: Callable[[str], Gate],
+        digest: SubjectDigest = nobody,
         max_closing: int = 32,
     ) -> None:
         self.run = run
@@ -144,6 +185,7 @@ class Aligner:
         self._timing = timing
         self._look_back_ns = look_back_ns
         self._new_gate = new_gate
+        self._digest = digest
         self._max_closing = max_closing
         self._trackers = {topic: OffsetTracker() for topic in topics.INPUTS}
         self._rows = {topic: PollRow() for topic in topics.INPUTS}
@@ -196,7 +238,7 @@ class Aligner:
         key = ConversationKey(record.tenant, record.conversation)
         conversation = self._conversations.get(key)
         if conversation is None:
-            conversation = _Conversation(key, self._new_gate(), clock_ns)
+            conversation = _Conversation(key, self._new_gate(key.tenant), clock_ns)
             self._conversations[key] = conversation
         conversation.last_clock_ns = clock_ns
         held = Held(topic, record, slot)
@@ -240,6 +282,49 @@ class Aligner:
         participant = self._find(key)
         if participant is not None:
             participant.busy = False
+
+    def erase(self, key: ConversationKey) -> None:
+        """The conversation was erased: drop what is held of it, and what still comes."""
+        if key in self._conversations:
+            conversation = self._conversations[key]
+            for held, *_ in conversation.waiting:
+                self._drop(held)
+            self.conversation_ended(key)
+
+    # what policy decided
+
+    def policy_news(self) -> list[PolicyNews]:
+        """Conversations of which policy decided something since `recorded` last answered."""
+        return [
+            PolicyNews(
+                key=key,
+                run=self.run,
+                rulings=item.gate.rulings(item.decided[1], item.first_ns or 0),
+                consents=item.gate.consents(),
+                passed={name: item.participants[name].passed_ns for name in item.decided[1]},
+                events=item.decided[0],
+            )
+            for key, item in self._conversations.items()
+            if item.has_news
+        ]
+
+    def recorded(self, news: PolicyNews) -> None:
+        """`news` is in the database."""
+        conversation = self._conversations.get(news.key)
+        if conversation is not None:
+            conversation.recorded = (news.events, frozenset(news.passed))
+
+    def outdated(self, closing: Closing) -> bool:
+        """Whether policy forbids by now what a window of `closing` holds; it is drafted again."""
+        participant = self._find(closing.key)
+        if participant is None:
+            return True
+        key = ConversationKey(closing.key.tenant, closing.key.conversation)
+        gate = self._conversations[key].gate
+        permitted = partial(gate.permitted_throughout, participant.id)
+        return not all(participant.may_keep(draft, permitted) for draft in closing.drafts)
+
+    # the end
 
     def conversation_ended(self, key: ConversationKey) -> None:
         """The end of the conversation is stored: nothing of it is needed any more."""
@@ -316,8 +401,8 @@ class Aligner:
         for conversation in self._conversations.values():
             if conversation.ended_ns is None or conversation.loaded is None:
                 continue
-            if conversation.loaded.ended_ns is not None or conversation.ending:
-                continue
+            if conversation.over or conversation.ending or conversation.has_news:
+                continue  # control records are let go only once their decisions are stored
             if all(p.finished for p in conversation.participants.values()):
                 conversation.ending = True
                 yield conversation.key, conversation.facts(), conversation.ended_ns
@@ -384,6 +469,9 @@ class Aligner:
         replay: bool,
     ) -> None:
         record = held.record
+        if conversation.loaded is not None and conversation.loaded.erased:
+            self._drop(held)
+            return
         if isinstance(record, ControlEvent):
             self._take_control(conversation, held, record, clock_ns, replay=replay)
             return
@@ -407,14 +495,18 @@ class Aligner:
         replay: bool,
     ) -> None:
         track = _TRACK_OF[held.topic]
-        over = conversation.loaded is not None and conversation.loaded.ended_ns is not None
-        if not over:
+        unwanted = False
+        if not conversation.over:
             participant = self._participant(conversation, record.participant, extent(record)[0])
+            withdrawn_ns = conversation.gate.withdrawn_at(participant.id)
             if record.kind is not Kind.DATA or participant.needs(track, record):
                 participant.hold(track, held, record, clock_ns)
+                if withdrawn_ns is not None:
+                    participant.withdraw(withdrawn_ns)
                 self._collect_freed(participant)
                 return
-        if replay or record.kind is not Kind.DATA:
+            unwanted = withdrawn_ns is not None and extent(record)[1] > withdrawn_ns
+        if replay or unwanted or record.kind is not Kind.DATA:
             self._drop(held)
         else:
             self._misplace(held, Reason.LATE, "every window that could hold it is final")
@@ -449,12 +541,7 @@ class Aligner:
     ) -> None:
         stored = conversation.loaded
         if stored is not None and stored.ended_ns is not None:
-            if event.kind is ControlKind.STARTED and event.at_ns != stored.started_ns:
-                self._misplace(held, Reason.REUSED, f"it ended at {stored.ended_ns} ns")
-            elif replay:
-                self._drop(held)
-            else:
-                self._misplace(held, Reason.LATE, "the conversation is over")
+            self._take_over(stored, held, event, replay=replay)
             return
         if event.kind is ControlKind.STARTED:
             if conversation.started is not None:
@@ -470,16 +557,43 @@ class Aligner:
         conversation.control_held.append(held)
         named = event.participant != EVERYBODY
         if event.kind in (ControlKind.STARTED, ControlKind.PARTICIPANT_JOINED) and named:
-            participant = self._participant(
-                conversation, event.participant, event.at_ns, announced=True
-            )
-            participant.role = event.role
-            participant.declared |= event.tracks
+            self._announce(conversation, event)
         elif event.kind is ControlKind.PARTICIPANT_LEFT and named:
             participant = self._participant(conversation, event.participant, event.at_ns)
             self._leave(participant, event.at_ns, clock_ns)
         elif event.kind is ControlKind.ENDED:
             self._end(conversation, event.at_ns, clock_ns)
+        self._withdraw(conversation)
+
+    def _take_over(
+        self, stored: StoredConversation, held: Held, event: ControlEvent, *, replay: bool
+    ) -> None:
+        """Take an event of a conversation that is over."""
+        reused = event.kind is ControlKind.STARTED and event.at_ns != stored.started_ns
+        if reused:
+            self._misplace(held, Reason.REUSED, f"it ended at {stored.ended_ns} ns")
+        elif replay:
+            self._drop(held)
+        else:
+            self._misplace(held, Reason.LATE, "the conversation is over")
+
+    def _announce(self, conversation: _Conversation, event: ControlEvent) -> None:
+        participant = self._participant(
+            conversation, event.participant, event.at_ns, announced=True
+        )
+        participant.role = event.role
+        participant.declared |= event.tracks
+        subject = event.attributes.get("subject")
+        if subject:
+            participant.subject = self._digest(event.tenant, subject)
+
+    def _withdraw(self, conversation: _Conversation) -> None:
+        """Let go at once of what was recorded after a withdrawal."""
+        for participant in conversation.participants.values():
+            since_ns = conversation.gate.withdrawn_at(participant.id)
+            if since_ns is not None:
+                participant.withdraw(since_ns)
+                self._collect_freed(participant)
 
     def _leave(self, participant: Participant, at_ns: int, clock_ns: int) -> None:
         if participant.left_ns is None:
@@ -556,6 +670,7 @@ class Aligner:
             draft = self._draft(
                 conversation, participant, end_ns, given_up, final=True, early=early
             )
+            participant.decided = True
             closed_until_ns = end_ns
             if draft is not None:
                 drafts.append(draft)

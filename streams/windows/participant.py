@@ -150,6 +150,19 @@ class Buffer:
         self.items[:] = kept
         return freed
 
+    def cut(self, since_ns: int) -> int:
+        """Let go of what reaches beyond `since_ns`; returns the bytes that frees."""
+        kept, freed = [], 0
+        for item in self.items:
+            held = item[3]
+            if not isinstance(held.record, ControlEvent) and extent(held.record)[1] > since_ns:
+                held.slot.done = True
+                freed += held.size
+            else:
+                kept.append(item)
+        self.items[:] = kept
+        return freed
+
 
 class Participant:
     """Event time of one participant: tracks, held records, and the next window.
@@ -168,7 +181,11 @@ class Participant:
         self.id = participant
         self.role = Role.UNKNOWN
         self.joined_ns = joined_ns
+        self.subject: str | None = None
+        """Keyed digest of who it is."""
         self.announced = False
+        self.decided = False
+        """Whether policy was asked about one of its windows."""
         self.left_ns: int | None = None
         self.leaving_clock_ns: int | None = None
         self.declared: set[Track] = set()
@@ -219,6 +236,11 @@ class Participant:
         """Windows ending at or before `passed_ns` need nothing more: release their records."""
         self._passed_ns = passed_ns if self._passed_ns is None else max(self._passed_ns, passed_ns)
         self._release(self._passed_ns)
+
+    def withdraw(self, since_ns: int) -> None:
+        """Consent ended at `since_ns`: what reaches beyond it goes now, not with its windows."""
+        for buffer in self._buffers.values():
+            self.freed_bytes += buffer.cut(since_ns)
 
     def release_all(self) -> None:
         """The participant is finished: nothing of it is needed any more."""
@@ -344,6 +366,14 @@ class Participant:
     def _permitted(self, modality: Modality, end_ns: int, permitted: Permission) -> bool:
         start_ns = max(end_ns - self._grid.length_ns, self.joined_ns)
         return permitted(modality, start_ns, end_ns)
+
+    def may_keep(self, draft: WindowDraft, permitted: Permission) -> bool:
+        """Whether every modality that `draft` was allowed to hold still is."""
+        return all(
+            self._permitted(modality, draft.end_ns, permitted)
+            for modality in TRACK_OF
+            if draft.absent.get(modality) is not AbsenceReason.NOT_PERMITTED
+        )
 
     def draft(
         self,

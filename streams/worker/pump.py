@@ -5,6 +5,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import stamina
@@ -17,6 +18,7 @@ from storage.values import (
     ConversationKey,
     ParticipantBatch,
     ParticipantKey,
+    PolicyNews,
     StoredConversation,
 )
 from streams.telemetry import logger
@@ -58,6 +60,14 @@ class Results(Protocol):
 
     async def end_conversation(self, facts: ConversationFacts, ended_ns: int) -> None:
         """Store the end, and the rows of a conversation that had no score."""
+        ...
+
+
+class PolicyRecords(Protocol):
+    """Where decisions, consents and withdrawals are put on record."""
+
+    async def record(self, news: PolicyNews) -> bool:
+        """Store what is new of it, once; False if the conversation was erased."""
         ...
 
 
@@ -103,18 +113,20 @@ class PumpStats:
 class Pump:
     """Runs until cancelled; any error that is not an outage ends it, and so the worker.
 
-    1. every tick: load stored progress, ask the aligners what became final
+    1. every tick: load stored progress, put on record what policy decided, ask the
+       aligners what became final
     2. score the closings of all conversations together, in one thread
     3. store several participants in one transaction
     4. answer the aligners, which release the records: only now may offsets move
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each neighbour
         self,
         partitions: Partitions,
         *,
         run: str,
         results: Results,
+        policy: PolicyRecords,
         scoring: ScoringThread,
         sink: DeadLetterSink,
         live: Live | None,
@@ -127,6 +139,7 @@ class Pump:
         self._partitions = partitions
         self._run = run
         self._results = results
+        self._policy = policy
         self._scoring = scoring
         self._sink = sink
         self._live = live
@@ -155,6 +168,7 @@ class Pump:
     async def tick(self) -> None:
         """One look at every partition."""
         await self._load()
+        await self._record()
         now_ns = self._clock_ns()
         for _, aligner in self._partitions:
             for closing in aligner.advance(now_ns, hurry=self.hurry):
@@ -179,6 +193,32 @@ class Pump:
             for key in aligner.unloaded():
                 if key in stored:
                     aligner.load(key, stored[key])
+
+    async def _record(self) -> None:
+        """Store decisions before any score that rests on them.
+
+        And before they are forgotten: control records are held until the end of the
+        conversation is stored, and that waits for this.
+        """
+        for _, aligner in self._partitions:
+            for news in aligner.policy_news():
+                self._withdraw_provisional(news)
+                if await self._insist(partial(self._policy.record, news)):
+                    aligner.recorded(news)
+                else:
+                    self._erase(aligner, news.key)
+
+    def _withdraw_provisional(self, news: PolicyNews) -> None:
+        """Whatever changed, windows that wait to be shown are not worth a second look."""
+        self._provisional = [
+            draft
+            for draft in self._provisional
+            if ConversationKey(draft.tenant, draft.conversation) != news.key
+        ]
+
+    def _erase(self, aligner: Aligner, key: ConversationKey) -> None:
+        aligner.erase(key)
+        _log.info("conversation_erased", tenant=key.tenant)
 
     async def _end(
         self, aligner: Aligner, key: ConversationKey, facts: ConversationFacts, ended_ns: int
@@ -242,6 +282,8 @@ class Pump:
             work = self._waiting.popleft()
             if id(work.aligner) not in current:
                 continue
+            if self._forgotten(work):
+                continue
             if self._scoring.may_score(work.closing):
                 batch.append(work)
                 windows += len(work.closing.drafts)
@@ -263,7 +305,11 @@ class Pump:
 
     async def _store(self, scored: Sequence[tuple[Work, ScoredClosing]]) -> None:
         """The letters of windows given up go first: a crash in between repeats them."""
-        settled = [(work, self._settle(work.closing, closing)) for work, closing in scored]
+        settled = [
+            (work, self._settle(work.closing, closing))
+            for work, closing in scored
+            if not self._forgotten(work)
+        ]
         letters = [
             window_letter(item.draft, item.error)
             for _, closing in settled
@@ -278,6 +324,13 @@ class Pump:
         note_stored(batches, began_ns)
         for work, closing in settled:
             self._answer(work, closing.batch, result)
+
+    def _forgotten(self, work: Work) -> bool:
+        """Consent that was withdrawn while the windows were scored takes the scores with it."""
+        outdated = work.aligner.outdated(work.closing)
+        if outdated:
+            work.aligner.forget(work.closing.key)
+        return outdated
 
     def _settle(self, closing: Closing, scored: ScoredClosing) -> ScoredClosing:
         failures = self._store_failures[closing.key]
@@ -300,6 +353,9 @@ class Pump:
                 work.aligner.forget(batch.key)
             else:
                 work.aligner.rejected(batch.key, stored)
+        elif batch.key in result.erased:
+            key = ConversationKey(batch.key.tenant, batch.key.conversation)
+            self._erase(work.aligner, key)
         elif batch.key in result.failed:
             self._store_failures[batch.key] += 1
             _log.error(

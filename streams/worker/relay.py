@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from inference.contract import to_json
 from inference.errors import AffectstreamError
 from inference.score import WindowScore
-from storage.aggregates import read_aggregates
+from storage.aggregates import read_aggregates, unknown_among
 from storage.cache import Cache, LiveMessage
 from storage.errors import StoreUnavailableError
 from storage.outbox import (
@@ -252,6 +252,8 @@ class Relay:
     async def _to_cache(self, messages: Sequence[Message]) -> None:
         keys = {ConversationKey(message.tenant, message.conversation) for message in messages}
         await self._cache.put(await read_aggregates(self._engine, keys))
+        for key in await unknown_among(self._engine, keys):
+            await self._cache.forget(key)  # erased between the read and the put
         await self._done("cache", messages)
 
     async def _to_feed(self, messages: Sequence[Message]) -> None:

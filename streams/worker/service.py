@@ -13,13 +13,13 @@ from inference.labels import Modality
 from streams.records import Track
 from streams.settings import Settings
 from streams.telemetry import logger
-from streams.windows.aligner import Aligner, Gate
+from streams.windows.aligner import Aligner, Gate, SubjectDigest
 from streams.windows.grid import WindowGrid
 from streams.windows.participant import Timing
 from streams.worker.dead_letters import DeadLetterSink
 from streams.worker.faust_adapter import ScoringApp, scoring_app
 from streams.worker.partitions import Partitions
-from streams.worker.pump import Live, Pump, Results
+from streams.worker.pump import Live, PolicyRecords, Pump, Results
 from streams.worker.scoring_thread import ScoringThread
 
 MS: Final = 1_000_000
@@ -89,6 +89,17 @@ def timing(settings: Settings) -> Timing:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Who may be analysed, and where that is put on record."""
+
+    new_gate: Callable[[str], Gate]
+    """A gate for one conversation of a tenant."""
+    digest: SubjectDigest
+    """Of a subject of a tenant, who is stored as that only."""
+    records: PolicyRecords
+
+
 class Worker:
     """Consumes, scores and stores until it is cancelled.
 
@@ -96,7 +107,7 @@ class Worker:
         options: what to read.
         scoring: the thread that runs the experts.
         look_back_ns: of each modality, as its expert declares it.
-        new_gate: a policy gate for one conversation.
+        policy: who may be analysed, and where that is put on record.
         results: where final scores go.
         sink: where records without a window go.
         live: where provisional scores go; None makes none.
@@ -108,7 +119,7 @@ class Worker:
         *,
         scoring: ScoringThread,
         look_back_ns: Mapping[Modality, int],
-        new_gate: Callable[[], Gate],
+        policy: Policy,
         results: Results,
         sink: DeadLetterSink,
         live: Live | None,
@@ -120,7 +131,8 @@ class Worker:
                 grid=options.grid,
                 timing=options.timing,
                 look_back_ns=look_back_ns,
-                new_gate=new_gate,
+                new_gate=policy.new_gate,
+                digest=policy.digest,
             ),
             count=options.partitions,
         )
@@ -128,6 +140,7 @@ class Worker:
             self.partitions,
             run=options.run,
             results=results,
+            policy=policy.records,
             scoring=scoring,
             sink=sink,
             live=live,

@@ -109,7 +109,7 @@ async def test_an_alert_leads_to_its_conversation_within_its_tenant(engine: Asyn
         "tenant": "acme", "run": "live", "alert": "a-1", "conversation": "c-1",
         "participant": "p-1", "role": "customer", "queue": "q", "language": "en",
         "rule": "r", "rule_version": 0, "severity": "info", "metric": "distress",
-        "state": "firing", "pending_ns": 0, "fired_ns": 1, "evidence": [],
+        "state": "firing", "pending_ns": 0, "fired_ns": 1, "evidence": [], "sinks": [],
     }  # fmt: skip
     async with transaction(engine) as connection:
         await connection.execute(insert(schema.alerts), [row])

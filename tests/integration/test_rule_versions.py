@@ -146,7 +146,7 @@ def alert_row(number: int, **columns: Any) -> dict[str, Any]:
         "tenant": "acme", "run": "live", "alert": f"a-{number}", "conversation": "c-1",
         "participant": "p-1", "role": "customer", "queue": "billing", "language": "en",
         "rule": "calm", "rule_version": 1, "severity": "info", "metric": "distress",
-        "state": "ok", "pending_ns": START_NS, "fired_ns": START_NS + SECOND_NS,
+        "state": "ok", "sinks": [], "pending_ns": START_NS, "fired_ns": START_NS + SECOND_NS,
         "resolved_ns": START_NS + 5 * SECOND_NS, "evidence": [], "verdict": "right",
     } | columns  # fmt: skip
 

@@ -23,7 +23,7 @@ DISORDER_NS = 300_000_000
 TIMING = Timing(disorder_ns=DISORDER_NS, wait_ns=dict.fromkeys(Track, 2 * SECOND_NS))
 
 
-def aligner(new_gate: Callable[[], Everything] = Everything) -> Aligner:
+def aligner(new_gate: Callable[[str], Everything] = Everything) -> Aligner:
     return Aligner(
         run="live", grid=GRID, timing=TIMING, look_back_ns=LOOK_BACK_NS, new_gate=new_gate
     )
@@ -171,6 +171,8 @@ def test_a_finished_conversation_holds_nothing_back(call: Call) -> None:
     target = aligner()
     for closing in closings(call.records, target):
         target.stored(closing.key, unscored(closing))
+    for news in target.policy_news():
+        target.recorded(news)
     for key, _, ended_ns in list(target.finished()):
         assert ended_ns == call.left_ns
         target.conversation_ended(key)
@@ -265,6 +267,8 @@ def test_a_record_for_closed_windows_goes_to_late_and_a_replayed_one_does_not(ca
     target = aligner()
     for closing in closings(call.records, target):
         target.stored(closing.key, unscored(closing))
+    for news in target.policy_news():
+        target.recorded(news)
     for key, _, _ in list(target.finished()):
         target.conversation_ended(key)
     chunk = AudioChunk(**BASE, sequence=77, start_ns=call.joined_ns, duration_ns=1)
@@ -354,7 +358,7 @@ def test_no_window_that_touches_a_withdrawal_is_drafted_and_no_other_is_lost(
 ) -> None:
     from_ns = call.joined_ns + after_ms * 1_000_000
     until_ns = from_ns + lasting_ms * 1_000_000
-    target = aligner(lambda: UntilWithdrawn(from_ns, until_ns))
+    target = aligner(lambda _: UntilWithdrawn(from_ns, until_ns))
     drafted: list[int] = []
     for closing in closings(call.records, target):
         drafted += [draft.end_ns for draft in closing.drafts]

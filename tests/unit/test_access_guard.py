@@ -402,7 +402,7 @@ async def test_work_on_an_alert_is_on_record_with_its_conversation(watched: Watc
         "tenant": "acme", "run": "live", "alert": "a-1", "conversation": "c-7",
         "participant": "p-1", "role": "customer", "queue": "q", "language": "en",
         "rule": "r", "rule_version": 0, "severity": "info", "metric": "distress",
-        "state": "firing", "pending_ns": 0, "fired_ns": 1, "evidence": [],
+        "state": "firing", "pending_ns": 0, "fired_ns": 1, "evidence": [], "sinks": [],
     }  # fmt: skip
     async with transaction(watched.engine) as connection:
         await connection.execute(insert(schema.alerts), [row])

@@ -153,6 +153,12 @@ def drafts(closings: list[Closing]) -> dict[int, WindowDraft]:
     }
 
 
+def record(aligner: Aligner) -> None:
+    """Take what policy decided for stored."""
+    for news in aligner.policy_news():
+        aligner.recorded(news)
+
+
 def test_a_record_that_is_read_again_is_ignored() -> None:
     scene = Scene()
     scene.feed(started(), joined(), sound(0))
@@ -197,6 +203,7 @@ def test_who_leaves_before_anything_has_no_window() -> None:
     scene = Scene()
     scene.feed(started(), joined(), event(ControlKind.PARTICIPANT_LEFT, 0), ended(0))
     assert scene.quiet(5) == []
+    record(scene.aligner)
     assert [key for key, _, _ in scene.aligner.finished()] == [KEY]
 
 
@@ -214,6 +221,8 @@ def test_a_conversation_without_records_for_the_session_gap_is_over() -> None:
     scene.quiet(59)
     assert list(scene.aligner.finished()) == []
     scene.quiet(10)
+    assert list(scene.aligner.finished()) == [], "its decisions are not on record yet"
+    record(scene.aligner)
     ((key, facts, ended_ns),) = scene.aligner.finished()
     assert (key, ended_ns) == (KEY, START_NS + 2 * SECOND_NS)
     assert facts.started_ns == START_NS

@@ -101,7 +101,9 @@ def customer_scores(media: Path) -> tuple[int, list[WindowScore]]:
     settings = Settings()
     options = MediaOptions(channels=BUNDLED_CHANNELS).source_options(settings.tenant)
     source = FileSource.open(media, options, now_ns=NOW_NS, warn=lambda _: None)
-    timed = permitted(records(source, lambda _: None), gate_maker(settings)(), PublishStats())
+    timed = permitted(
+        records(source, lambda _: None), gate_maker(settings)("default"), PublishStats()
+    )
     scorer = open_scorer(settings)
     aligner = open_aligner(settings, scorer, LIVE_RUN)
     found = scores((one.record for one in timed), aligner, scorer)

@@ -1,8 +1,11 @@
 """Profiles as tables, and gates that apply facts from the time at which they are true."""
 
+from typing import Any
+
 import pytest
 
 from inference.labels import MODALITIES, Modality, Role
+from storage.values import ConsentChange
 from streams.policy import (
     PROFILES,
     ConversationGate,
@@ -12,6 +15,7 @@ from streams.policy import (
     load_profile,
     new_gate,
 )
+from streams.policy.decision import Permission, Profile, Refusal
 from streams.records import ControlEvent, ControlKind
 
 SPEECH, TEXT, FACE = Modality.SPEECH, Modality.TEXT, Modality.FACE
@@ -215,8 +219,83 @@ def test_a_withdrawal_holds_from_the_first_no_that_no_yes_follows(
 
 def test_every_conversation_has_a_gate_of_its_own() -> None:
     make = new_gate("eu")
-    first, second = make(), make()
+    first, second = make("acme"), make("acme")
     first.apply(STARTED)
     first.apply(JOINED)
     assert first.permitted("p-1", SPEECH, 20)
     assert not second.permitted("p-1", SPEECH, 20)
+
+
+def test_a_tenant_may_be_under_another_profile() -> None:
+    make = new_gate("eu", {"globex": "text-only"})
+    for tenant, allowed in (("acme", True), ("globex", False)):
+        opened = make(tenant)
+        opened.apply(STARTED)
+        opened.apply(JOINED)
+        assert opened.permitted("p-1", SPEECH, 20) is allowed
+        assert opened.permitted("p-1", TEXT, 20)
+    with pytest.raises(ProfileError, match="eu, text-only, research"):
+        new_gate("eu", {"globex": "us"})
+
+
+def test_clauses_may_name_regions() -> None:
+    everybody: dict[str, tuple[Any, ...]] = {"roles": (Role.CUSTOMER,), "modalities": (SPEECH,)}
+    profile = Profile(
+        about="here and there",
+        permissions=(Permission(**everybody, because="may", regions=("eu", "uk")),),
+        refusals=(Refusal(**everybody, because="must not", regions=("uk",)),),
+    )
+    for region, allowed in (("eu", True), ("uk", False), ("us", False), ("unknown", False)):
+        facts = Facts(Role.CUSTOMER, notice=True, region=region)
+        assert decide(profile, SPEECH, facts).allowed is allowed
+    opened = ConversationGate(profile)
+    opened.apply(event(ControlKind.STARTED, 0, "-", notice="yes", region="eu"))
+    opened.apply(JOINED)
+    assert opened.permitted("p-1", SPEECH, 20)
+
+
+def test_the_record_names_the_profile_and_the_facts() -> None:
+    opened = new_gate("eu")("acme")
+    opened.apply(event(ControlKind.STARTED, 0, "-", notice="yes", region="de", purpose="service"))
+    opened.apply(JOINED)
+    opened.apply(event(ControlKind.CONSENT_CHANGED, 50, consent="no"))
+    rulings = [one for one in opened.rulings((), 0) if one.modality is SPEECH]
+    assert [(one.at_ns, one.allowed, one.profile) for one in rulings] == [
+        (0, True, "eu"),
+        (50, False, "eu"),
+    ]
+    assert rulings[1].facts == {
+        "role": "customer",
+        "region": "de",
+        "purpose": "service",
+        "notice": "yes",
+        "consent": "no",
+    }
+
+
+def test_somebody_of_whom_no_event_speaks_is_decided_on_too() -> None:
+    (first, *_) = gate(STARTED).rulings(["p-9"], 7)
+    assert (first.participant, first.at_ns, first.allowed) == ("p-9", 0, False)
+    (first, *_) = gate().rulings(["p-9"], 7)
+    assert (first.at_ns, first.facts["role"]) == (7, "unknown")
+
+
+def test_what_was_said_is_listed_by_time_and_the_later_word_holds() -> None:
+    opened = gate(
+        STARTED,
+        event(ControlKind.PARTICIPANT_JOINED, 10, role="customer", consent="yes"),
+        event(ControlKind.CONSENT_CHANGED, 50, consent="no"),
+        event(ControlKind.CONSENT_CHANGED, 60, consent="perhaps"),
+        event(ControlKind.CONSENT_CHANGED, 50, notice="no").evolve(sequence=51),
+    )
+    assert opened.consents() == (
+        ConsentChange(participant="-", at_ns=0, notice="yes"),
+        ConsentChange(participant="p-1", at_ns=10, consent="yes"),
+        ConsentChange(participant="p-1", at_ns=50, consent="no", notice="no"),
+    )
+
+
+def test_the_record_holds_nothing_that_a_database_refuses() -> None:
+    odd = event(ControlKind.STARTED, 0, "-", notice="yes", region="d\0e", purpose="\0")
+    facts = gate(odd, JOINED).rulings((), 0)[0].facts
+    assert (facts["region"], facts["purpose"]) == ("de", "")

@@ -1,7 +1,7 @@
 """The pump on fakes: what outages, foreign progress and failing windows do, and do not do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from storage.values import (
     ConversationKey,
     ParticipantBatch,
     ParticipantKey,
+    PolicyNews,
     Progress,
     StoredConversation,
     Transition,
@@ -25,8 +26,8 @@ from streams import topics
 from streams.alerts.book import RuleBook
 from streams.alerts.rule import RuleSpec
 from streams.records import Record, Track, encode
-from streams.scoring import StateKey
-from streams.windows.aligner import Aligner
+from streams.scoring import StateKey, WindowScorer
+from streams.windows.aligner import Aligner, Gate
 from streams.windows.grid import WindowGrid
 from streams.windows.offline import topic_of
 from streams.windows.participant import Timing
@@ -72,6 +73,7 @@ class FakeResults:
     progress: dict[ParticipantKey, Progress] = field(default_factory=dict)
     scores: list[WindowScore] = field(default_factory=list)
     ended: dict[ConversationKey, int] = field(default_factory=dict)
+    erased: set[ConversationKey] = field(default_factory=set)
     outages: int = 0
     refused_end_ns: int | None = None
     refused_step: str | None = None
@@ -82,8 +84,11 @@ class FakeResults:
         self._fail_if_away()
         rejected: dict[ParticipantKey, Progress | None] = {}
         failed: dict[ParticipantKey, str] = {}
+        erased: set[ParticipantKey] = set()
         for batch in batches:
-            if self.progress.get(batch.key) != batch.expected:
+            if ConversationKey(batch.key.tenant, batch.key.conversation) in self.erased:
+                erased.add(batch.key)
+            elif self.progress.get(batch.key) != batch.expected:
                 rejected[batch.key] = self.progress.get(batch.key)
             elif any(score.end_ns == self.refused_end_ns for score in batch.scores):
                 failed[batch.key] = "value out of range"
@@ -93,7 +98,7 @@ class FakeResults:
                 self.progress[batch.key] = batch.progress
                 self.scores += batch.scores
                 self.transitions += batch.transitions
-        return CommitResult(rejected=rejected, failed=failed)
+        return CommitResult(rejected=rejected, failed=failed, erased=frozenset(erased))
 
     async def resume(
         self, run: str, keys: Iterable[ConversationKey]
@@ -131,20 +136,44 @@ class FakeSink:
         self.letters += letters
 
 
+@dataclass
+class FakePolicy:
+    """Records of policy; outages and erased conversations on demand."""
+
+    recorded: list[PolicyNews] = field(default_factory=list)
+    erased: set[ConversationKey] = field(default_factory=set)
+    outages: int = 0
+
+    async def record(self, news: PolicyNews) -> bool:
+        if self.outages:
+            self.outages -= 1
+            raise StoreUnavailableError("connection refused")
+        if news.key in self.erased:
+            return False
+        self.recorded.append(news)
+        return True
+
+
 class Bench:
     """A pump, its partitions, and everything around it."""
 
+    loop: asyncio.AbstractEventLoop
+
     def __init__(
-        self, results: FakeResults, scorer: FakeScorer, alerts: Alerting | None = None
+        self,
+        results: FakeResults,
+        scorer: WindowScorer,
+        alerts: Alerting | None = None,
+        gate: Callable[[str], Gate] = Everything,
     ) -> None:
-        self.results, self.sink = results, FakeSink()
+        self.results, self.sink, self.policy = results, FakeSink(), FakePolicy()
         self.partitions = Partitions(
             lambda: Aligner(
                 run="live",
                 grid=GRID,
                 timing=Timing(disorder_ns=1, wait_ns=dict.fromkeys(Track, 2 * SECOND_NS)),
                 look_back_ns={},
-                new_gate=Everything,
+                new_gate=gate,
             ),
             count=1,
             clock_ns=lambda: 0,
@@ -154,6 +183,7 @@ class Bench:
             self.partitions,
             run="live",
             results=results,
+            policy=self.policy,
             scoring=self.scoring,
             sink=self.sink,
             live=None,

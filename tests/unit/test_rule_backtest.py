@@ -171,7 +171,7 @@ async def test_verdicts_and_rules_are_read_from_the_database(engine: AsyncEngine
         "tenant": "acme", "run": "live", "alert": "a", "conversation": "c-1",
         "participant": "p-1", "role": "customer", "queue": "billing", "language": "en",
         "rule": "calm", "rule_version": 1, "severity": "info", "metric": "smoothed",
-        "state": "ok", "pending_ns": first.fired_ns, "fired_ns": first.fired_ns,
+        "state": "ok", "sinks": [], "pending_ns": first.fired_ns, "fired_ns": first.fired_ns,
         "resolved_ns": None, "evidence": [], "verdict": "right",
     }  # fmt: skip
     async with transaction(engine) as connection:

@@ -82,7 +82,7 @@ def router(engine: AsyncEngine) -> APIRouter:
     @routes.post(
         "/keys",
         status_code=HTTPStatus.CREATED,
-        responses=answers(NewKeyBody, status=201) | documented(403, 422, 503),
+        responses=answers(NewKeyBody, status=HTTPStatus.CREATED) | documented(403, 422, 503),
     )
     async def create(caller: Admin, wish: KeyWish, request: Request) -> Response:
         """Make a key of the tenant. Its text stands in this answer and nowhere else."""

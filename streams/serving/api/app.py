@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from storage.erasure import Eraser
 from streams.serving import problems
 from streams.serving.access.body_limit import BodyLimit
 from streams.serving.access.caller import Authenticate
@@ -25,6 +26,7 @@ from streams.serving.api import (
     exports,
     health,
     live,
+    privacy,
     rules,
     system,
     transcripts,
@@ -49,6 +51,7 @@ def create_app(
     engine: AsyncEngine,
     authenticate: Authenticate,
     feed: LiveFeed,
+    eraser: Eraser | None = None,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
     k_floor: int = K_FLOOR,
@@ -61,6 +64,7 @@ def create_app(
         engine: of the database.
         authenticate: says who asks; every query is bound to their tenant.
         feed: read while the application runs.
+        eraser: erases on request; None erases in the database only.
         checks: what `/readyz` asks.
         registry: what `/metrics` shows; the API adds its own metrics. None makes one.
         k_floor: trends say nothing of groups with fewer conversations.
@@ -103,6 +107,7 @@ def create_app(
     app.include_router(trends.router(engine, k_floor))
     app.include_router(alerts.router(engine))
     app.include_router(deliveries.router(engine))
+    app.include_router(privacy.router(engine, eraser or Eraser(engine)))
     app.include_router(live.router(feed))
     app.include_router(rules.router(engine))
     app.include_router(system.router(engine))

@@ -1,6 +1,6 @@
 """What the API answers, as types: the OpenAPI document is generated from these."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from inference.contract import ScoreJson, Share, Time, format_time, published
 from inference.labels import Emotion, Modality, Role
 from storage.conversations import Conversation, Counts, Standing
+from storage.decisions import StoredDecision
 from storage.timeline import Bucket
 from storage.values import Utterance
 
@@ -62,10 +63,22 @@ class CountsBody(Struct, frozen=True, kw_only=True):
     """Closed early under memory pressure."""
 
 
+class DecisionNow(Struct, frozen=True, kw_only=True):
+    """The newest policy decision on one modality of one participant."""
+
+    participant: str
+    modality: Modality
+    at: Time
+    allowed: bool
+    reason: str
+
+
 class ConversationDetail(ConversationBody, frozen=True, kw_only=True):
     """One conversation, with counts by participant."""
 
     counts: dict[str, CountsBody]
+    decisions: tuple[DecisionNow, ...] = ()
+    """What policy decided last; `/decisions` has every change."""
 
 
 class ConversationPage(Struct, frozen=True, kw_only=True):
@@ -163,8 +176,11 @@ def conversation_body(call: Conversation) -> ConversationBody:
     )
 
 
-def conversation_detail(call: Conversation, counts: Mapping[str, Counts]) -> ConversationDetail:
-    """The same, with counts by participant."""
+def conversation_detail(
+    call: Conversation, counts: Mapping[str, Counts], decisions: Sequence[StoredDecision]
+) -> ConversationDetail:
+    """The same, with counts by participant, and of `decisions` (ascending) the newest of each."""
+    newest = {(one.ruling.participant, one.ruling.modality): one.ruling for one in decisions}
     body = msgspec.structs.asdict(conversation_body(call))
     return ConversationDetail(
         **body,
@@ -177,6 +193,16 @@ def conversation_detail(call: Conversation, counts: Mapping[str, Counts]) -> Con
             )
             for participant, one in counts.items()
         },
+        decisions=tuple(
+            DecisionNow(
+                participant=ruling.participant,
+                modality=ruling.modality,
+                at=format_time(ruling.at_ns),
+                allowed=ruling.allowed,
+                reason=ruling.reason,
+            )
+            for _, ruling in sorted(newest.items())
+        ),
     )
 
 

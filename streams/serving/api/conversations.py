@@ -16,6 +16,7 @@ from storage.conversations import (
     read_conversation,
     read_counts,
 )
+from storage.decisions import read_decisions
 from storage.timeline import Wanted, bucket_page, read_extent, window_page
 from storage.values import LIVE_RUN, ConversationKey
 from streams.serving.access.caller import Viewer
@@ -115,12 +116,13 @@ def router(engine: AsyncEngine) -> APIRouter:
     async def conversation(
         caller: Viewer, conversation: ConversationId, if_none_match: IfNoneMatch = None
     ) -> Response:
-        """One conversation, with counts of its windows by participant."""
+        """One conversation, with counts of its windows and policy decisions by participant."""
         key = ConversationKey(caller.tenant, conversation)
         call = await read_conversation(engine, key)
         if call is None:
             raise unknown()
-        body = conversation_detail(call, await read_counts(engine, key))
+        counts, decisions = await read_counts(engine, key), await read_decisions(engine, key)
+        body = conversation_detail(call, counts, decisions)
         return tagged(msgspec.json.encode(body), JSON, if_none_match)
 
     @routes.get(

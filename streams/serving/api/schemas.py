@@ -11,6 +11,7 @@ from storage.alerts import AlertDetail, AlertJson
 from streams.alerts.report import BackTestBody
 from streams.alerts.rule import RuleSpec
 from streams.serving.access.routes import describe_access
+from streams.serving.api import bodies_privacy as privacy
 from streams.serving.api import examples
 from streams.serving.api.bodies import (
     BucketPage,
@@ -32,19 +33,20 @@ BODIES: Final = (
     *(AlertPage, AlertDetail, AlertJson, DeliveryPage),
     *(RulePage, RuleBody, RuleDetail, RuleSpec, BackTestRequest, BackTestBody),
     *(TrendsBody, ChangesBody, SystemBody),
+    *(privacy.DecisionPage, privacy.ConsentPage, privacy.Receipt, privacy.ErasurePage),
     *(MeBody, KeyPage, NewKeyBody, AuditPage),
     *(AliveBody, ReadyBody),
 )
 
 
 def answers(
-    *types: type[msgspec.Struct], status: int = HTTPStatus.OK
+    *types: type[msgspec.Struct], status: HTTPStatus = HTTPStatus.OK
 ) -> dict[int | str, dict[str, Any]]:
     """OpenAPI `responses` of a route that answers `status` with one of `types`."""
     references = [{"$ref": TEMPLATE.format(name=one.__name__)} for one in types]
     schema = references[0] if len(references) == 1 else {"anyOf": references}
     content = {"application/json": {"schema": schema}}
-    return {int(status): {"description": HTTPStatus(status).phrase, "content": content}}
+    return {status.value: {"description": status.phrase, "content": content}}
 
 
 class Documented(FastAPI):

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.cache import Cache
 from storage.conversations import read_queue
+from storage.erasure import Eraser
 from storage.errors import StorageError
 from storage.feed import StoredFeed
 from storage.upgrade import revision
@@ -33,6 +34,7 @@ def build_api(
     cache: Cache,
     authenticate: Authenticate,
     *,
+    eraser: Eraser | None = None,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
     k_floor: int = K_FLOOR,
@@ -45,6 +47,7 @@ def build_api(
         engine: of the database.
         cache: tells of provisional scores and new events.
         authenticate: says who asks.
+        eraser: erases on request; None erases in the database only.
         checks: asked by `/readyz` beside `database` and `cache`.
         registry: shown by `/metrics`; the API adds its own metrics.
         k_floor: as in `create_app`.
@@ -64,6 +67,7 @@ def build_api(
         engine=engine,
         authenticate=authenticate,
         feed=feed,
+        eraser=eraser,
         checks=(Check("database", database), Check("cache", cache.check), *checks),
         registry=registry,
         k_floor=k_floor,
