@@ -17,7 +17,8 @@ from streams.serving.dashboard.client import (
     ApiUnavailableError,
     UnknownConversationError,
 )
-from streams.serving.dashboard.pages import conversation_page, live_page
+from streams.serving.dashboard.conversation_page import conversation_page
+from streams.serving.dashboard.live_page import live_page
 from streams.serving.dashboard.points import points
 
 ASSETS: Final = Path(__file__).parent / "assets"
