@@ -4,9 +4,12 @@ from typing import Final
 
 from rich.markup import escape
 
-from inference.score import WindowScore
+from inference.labels import Modality
+from inference.score import ModalityReport, WindowScore
 
 BAR: Final = 10
+NOTHING_SAID: Final = 1.0
+"""At this vacuity nobody present moves the estimate: it rests on the prior alone."""
 
 
 def score_line(score: WindowScore, zero_ns: int) -> str:
@@ -17,9 +20,7 @@ def score_line(score: WindowScore, zero_ns: int) -> str:
     full = round((share or 0) * BAR)
     distress = "  --" if share is None else f"{share:.2f}"
     rests = ", ".join(
-        f"{name} {report.weight:.0%}"
-        if report.weight is not None
-        else f"no {name} ({report.reason})"
+        _rests(name, report, silent=score.vacuity >= NOTHING_SAID)
         for name, report in score.modalities.items()
     )
     cues = "; ".join(dict.fromkeys(escape(cue.cue) for cue in score.evidence))
@@ -28,3 +29,12 @@ def score_line(score: WindowScore, zero_ns: int) -> str:
         f"{'█' * full}{'·' * (BAR - full)}  {said:<9} [dim]{rests}[/]"
         f"{f': {cues}' if cues else ''}"
     )
+
+
+def _rests(name: Modality, report: ModalityReport, *, silent: bool) -> str:
+    """What one modality carries, or why it carries nothing."""
+    if not report.present:
+        return f"no {name} ({report.reason})"
+    if silent or not report.weight:
+        return f"{name} says nothing"
+    return f"{name} {report.weight:.0%}"

@@ -12,9 +12,7 @@ from streams.serving.dashboard.board import Board
 TICK_S: Final = 1.0
 MS_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
-HEAD: Final = (
-    '<link rel="stylesheet" href="/assets/pages.css"><script src="/assets/charts.js"></script>'
-)
+HEAD: Final = '<link rel="stylesheet" href="/assets/pages.css">'
 
 
 def frame(where: str) -> ui.label:
@@ -28,12 +26,25 @@ def frame(where: str) -> ui.label:
         return ui.label().classes("state")
 
 
-def show_state(state: ui.label, trouble: ui.label, board: Board) -> None:
-    """Say whether the API can be read, and since when it cannot."""
+def skip_link(target: str) -> None:
+    """The first stop of the Tab key: past the head to the element `target`, such as `#live`."""
+    ui.html(f'<a class="skip" href="{target}">{words.SKIP}</a>', sanitize=False)
+
+
+def show_state(
+    state: ui.label, trouble: ui.label | None, board: Board, zone: tzinfo | None = None
+) -> None:
+    """Say whether the API can be read, and since when it cannot, by the clock of `zone`."""
     state.set_text(words.CONNECTED if board.trouble is None else words.AWAY)
     state.classes(remove="away") if board.trouble is None else state.classes(add="away")
+    if trouble is None:  # the page says it in its own way
+        return
     said = board.trouble or ""
-    trouble.set_text(f"{said[:1].upper()}{said[1:]}. {words.WAITS}")
+    since = ""
+    if board.away_ns is not None:
+        at = clock(board.away_ns, zone or UTC)
+        since = f" since {at}{'' if zone else ' UTC'}"
+    trouble.set_text(f"{said[:1].upper()}{said[1:]}{since}. {words.WAITS}")
     trouble.set_visibility(board.trouble is not None)
 
 

@@ -1,138 +1,81 @@
-"""The page *Live*: it places what `rows` decided, and nothing else."""
+"""The page *Live*: an empty table that the browser fills with what `live_table` gives out.
 
-import time
-from dataclasses import asdict
-from typing import Any, Final
-from urllib.parse import quote
+The page itself is still: who watches 200 calls gets their rows as changes over one route,
+and filters, sorts and moves through them without asking anybody.
+"""
+
+from html import escape
+from typing import Final
 
 from nicegui import ui
 
 from streams.serving.dashboard import words
 from streams.serving.dashboard.board import Board
-from streams.serving.dashboard.frame import (
-    MS_NS,
-    SECOND_NS,
-    TICK_S,
-    frame,
-    heading,
-    show_state,
+from streams.serving.dashboard.frame import TICK_S, frame, heading, show_state, skip_link
+
+HEAD: Final = (
+    '<link rel="stylesheet" href="/assets/live.css"><script defer src="/assets/live.js"></script>'
 )
-from streams.serving.dashboard.rows import Conversation, ConversationRow, table
-
-
-def _columns(*named: tuple[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "label": label, "field": name, "align": "left"} for name, label in named]
-
-
-COLUMNS: Final = _columns(
-    ("call", "Conversation"),
-    ("who", "Participant"),
-    ("distress", "Distress now"),
-    ("says", "Reads as"),
-    ("rests", "Rests on"),
-    ("since", "Since"),
-)
-ENDED_COLUMNS: Final = _columns(
-    ("call", "Conversation"), ("since", "Began"), ("ended", "Ended"), ("length", "Lasted")
-)
-ENDED_BODY: Final = """
-<q-tr :props="props" :data-ended="props.row.key">
-  <q-td><a class="quiet id" :href="props.row.link">{{ props.row.key }}</a>
-    <div class="small">{{ props.row.queue }}</div></q-td>
-  <q-td>{{ new Date(props.row.since).toLocaleTimeString([], {timeStyle: 'short'}) }}</q-td>
-  <q-td>{{ new Date(props.row.ended).toLocaleTimeString([], {timeStyle: 'short'}) }}</q-td>
-  <q-td>{{ props.row.length }}</q-td>
-</q-tr>
-"""
-BODY: Final = """
-<q-tr :props="props" :class="props.row.first ? 'first' : 'later'" :data-key="props.row.key">
-  <q-td><template v-if="props.row.first">
-    <a class="quiet id" :href="props.row.link">{{ props.row.call }}</a>
-    <div class="small">{{ props.row.queue }}</div></template></q-td>
-  <q-td>{{ props.row.name }}</q-td>
-  <q-td style="width: 24%"><div class="meter" :class="{held: props.row.held}">
-    <span class="number">{{ props.row.distress }}</span>
-    <div class="track"><div class="fill" :class="'tone' + props.row.tone"
-      :style="{width: props.row.level + '%'}"></div></div></div></q-td>
-  <q-td><span class="says" :class="props.row.state">{{ props.row.feeling }}</span>
-    <span class="small"> {{ props.row.detail }}</span>
-    <div class="small" :class="{stale: props.row.stale}">{{ props.row.note }}</div></q-td>
-  <q-td><div class="rests"><span v-for="one in props.row.carriers" :key="one.name"
-    :class="{none: !one.present}">{{ one.name }}{{ one.present ? '' : ':' }}
-    {{ one.text }}</span></div></q-td>
-  <q-td><template v-if="props.row.first">
-    {{ new Date(props.row.since).toLocaleTimeString([], {timeStyle: 'short'}) }}
-    <div class="small">{{ props.row.running }}</div></template></q-td>
-</q-tr>
-"""
 
 
 def live_page(board: Board) -> None:
-    """Everybody who talks now, most distressed first."""
+    """Everybody who talks now, who needs somebody first."""
+    skip_link("#live")
     state = frame("")
-    with ui.element("div").classes("page"):
+    ui.add_head_html(HEAD)
+    with ui.element("main").classes("page"):
         heading(1, words.LIVE)
-        lead = ui.label().classes("lead")
-        trouble = ui.label().classes("trouble")
-        calls = ui.table(columns=COLUMNS, rows=[], row_key="key", pagination=0).classes("calls")
-        calls.props("flat hide-bottom")
-        calls.add_slot("body", BODY)
-        empty = ui.html(sanitize=False).classes("card empty")
-        ended_title = heading(2, words.ENDED)
-        ended = ui.table(columns=ENDED_COLUMNS, rows=[], row_key="key", pagination=0)
-        ended.classes("calls").props("flat hide-bottom")
-        ended.add_slot("body", ENDED_BODY)
+        ui.html(TABLE, sanitize=False)
         ui.label(words.CAVEAT).classes("caveat")
-
-    shown: list[Any] = [None]
-
-    def show() -> None:
-        blocks = table(board.running(), time.time_ns())
-        rows = [row for block in blocks for row in _rows(block)]
-        over = [_ended_row(call) for call in board.recent]
-        now = (rows, over, board.trouble, board.loaded)
-        if now == shown[0]:
-            return
-        shown[0] = now
-        calls.rows = rows
-        ended.rows = over
-        ended.set_visibility(bool(over))
-        ended_title.set_visibility(bool(over))
-        calls.set_visibility(bool(rows))
-        empty.set_visibility(not rows)
-        empty.set_content(words.NO_CALLS if board.loaded else words.CONNECTING)
-        lead.set_text(words.running(len(blocks)) if board.loaded else "")
-        show_state(state, trouble, board)
-
-    show()
-    ui.timer(TICK_S, show)
+    ui.timer(TICK_S, lambda: show_state(state, None, board))
 
 
-def _rows(block: ConversationRow) -> list[dict[str, Any]]:
-    """The table's rows of one conversation; the first names it."""
-    return [
-        {
-            **asdict(one),
-            "first": index == 0,
-            "link": f"/conversations/{quote(block.key)}",
-            "call": block.key,
-            "queue": block.detail,
-            "since": block.started_ms,
-            "running": block.running,
-            "note": " · ".join((*one.remarks, *((one.age,) if one.stale else ()))),
-        }
-        for index, one in enumerate(block.participants)
-    ]
+def _head(*names: str) -> str:
+    cells = "".join(f'<div role="columnheader">{escape(name)}</div>' for name in names)
+    return f'<div role="rowgroup"><div role="row" class="call-head">{cells}</div></div>'
 
 
-def _ended_row(call: Conversation) -> dict[str, Any]:
-    """The table's row of a conversation that is over."""
-    ended_ns = call.ended_ns or call.started_ns
-    return {
-        "key": call.id,
-        "link": f"/conversations/{quote(call.id)}",
-        "queue": " · ".join(filter(None, map(words.known, (call.queue, call.language)))),
-        "since": call.started_ns // MS_NS,
-        "ended": ended_ns // MS_NS,
-        "length": words.duration((ended_ns - call.started_ns) / SECOND_NS),
-    }
+def _keys() -> str:
+    rows = "".join(
+        f"<div><dt>{' '.join(f'<kbd>{escape(key)}</kbd>' for key in keys)}</dt>"
+        f"<dd>{escape(said)}</dd></div>"
+        for keys, said in words.KEYS
+    )
+    return f"<dl>{rows}</dl>"
+
+
+TABLE: Final = f"""
+<div id="live" tabindex="-1" data-away="{escape(words.AWAY_SINCE)}"
+  data-lost="{escape(words.LOST_SINCE)}" data-one="{escape(words.running(1))}"
+  data-many="{escape(words.RUNNING)}" data-some="{escape(words.RUNNING_SOME)}"
+  data-new-alert="{escape(words.NEW_ALERT)}" data-trend="{escape(words.TREND)}">
+  <div class="tools">
+    <p class="lead" id="live-lead"></p>
+    <span class="held-note" id="live-held" hidden>{escape(words.ORDER_HELD)}</span>
+    <label class="filter">{escape(words.FILTER)}
+      <input id="live-filter" type="search" list="live-queues" autocomplete="off"
+        spellcheck="false" aria-controls="live-calls" placeholder="{escape(words.ALL_QUEUES)}">
+    </label>
+    <datalist id="live-queues"></datalist>
+    <button id="live-help-button" type="button" class="plain">{escape(words.KEYS_TITLE)}
+      <kbd>?</kbd></button>
+  </div>
+  <p class="trouble" id="live-stale" role="status" hidden></p>
+  <div id="live-table" role="table" aria-label="{escape(words.LIVE)}" hidden>
+    {_head(*words.LIVE_COLUMNS)}
+    <div id="live-calls" role="presentation"></div>
+  </div>
+  <div class="card empty" id="live-loading">{words.CONNECTING}</div>
+  <div class="card empty" id="live-none" hidden>{words.NO_CALLS}</div>
+  <div class="card empty" id="live-unmatched" hidden>{words.NO_MATCH}</div>
+  <section id="live-over" hidden>
+    <h2 class="h2">{escape(words.ENDED)}</h2>
+    <ul class="over" id="live-ended"></ul>
+  </section>
+  <p class="unseen" id="live-news" role="status" aria-live="polite"></p>
+  <dialog id="live-help" aria-labelledby="live-help-title">
+    <h2 class="h2" id="live-help-title">{escape(words.KEYS_TITLE)}</h2>{_keys()}
+    <form method="dialog"><button class="plain">{escape(words.CLOSE)}</button></form>
+  </dialog>
+</div>
+"""
