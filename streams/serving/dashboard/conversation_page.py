@@ -63,7 +63,7 @@ async def conversation_page(
     skip_link("#conversation")
     state = frame(words.CONVERSATION)
     ui.add_head_html(HEAD)
-    with ui.element("main").classes("page").props("id=conversation tabindex=-1"):
+    with ui.element("div").classes("page").props("id=conversation tabindex=-1"):
         try:
             timeline = await board.timeline(conversation)
         except UnknownConversationError:

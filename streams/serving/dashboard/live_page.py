@@ -23,7 +23,7 @@ def live_page(board: Board) -> None:
     skip_link("#live")
     state = frame("")
     ui.add_head_html(HEAD)
-    with ui.element("main").classes("page"):
+    with ui.element("div").classes("page"):
         heading(1, words.LIVE)
         ui.html(TABLE, sanitize=False)
         ui.label(words.CAVEAT).classes("caveat")

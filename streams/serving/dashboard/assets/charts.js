@@ -21,10 +21,11 @@ const SOUND = [
   { key: "arousal", color: "--c-sadness", symbol: "triangle", type: "dashed" },
   { key: "conflict", color: "--c-disgust", symbol: "diamond", type: "dotted" },
 ].map((one) => ({ name: one.key, width: 1.8, z: 4, ...one }));
+// stacked in this order, as the legend says
 const WEIGHTS = [
-  { key: "weight voice", name: "voice", color: "--c-sadness", decal: { symbol: "none" } },
-  { key: "weight words", name: "words", color: "--c-disgust", decal: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -0.7 } },
-  { key: "weight face", name: "face", color: "--c-fear", decal: { symbol: "circle", symbolSize: 0.5 } },
+  { key: "weight voice", word: "voice", name: "rests on, from below: voice", color: "--c-sadness", icon: "circle" },
+  { key: "weight words", word: "words", name: "words", color: "--c-disgust", icon: "rect" },
+  { key: "weight face", word: "face", name: "face", color: "--c-fear", icon: "triangle" },
 ];
 const MARK_EVERY = 12; // points from one mark of a line to the next
 const GRIDS = [
@@ -106,7 +107,7 @@ function series(state, tint) {
       step: "end",
       showSymbol: false,
       lineStyle: { width: 0 },
-      areaStyle: { color: tint[one.color], opacity: 0.75, decal: { color: tint["--paper"], ...one.decal } },
+      areaStyle: { color: tint[one.color], opacity: 0.75 },
     });
   const early = state.provisional;
   if (early) {
@@ -150,6 +151,7 @@ function series(state, tint) {
     for (const [grid, id] of [[0, "chosen"], [1, "chosen sound"], [2, "chosen weights"]])
       all.push({
         id,
+        name: id,
         type: "line",
         xAxisIndex: grid,
         yAxisIndex: grid,
@@ -178,7 +180,7 @@ function tip(state, at) {
   for (const { key } of EMOTIONS) if (state.selected[key]) rows.push([key, value(key)]);
   rows.push(["valence, arousal", `${value("valence", 2)}, ${value("arousal", 2)}`], ["conflict", value("conflict", 2)]);
   const rests = WEIGHTS.filter(({ key }) => typeof state.columns[key]?.[index] === "number");
-  rows.push(["rests on", rests.map(({ key, name }) => `${name} ${value(key)}`).join(", ") || "nothing"]);
+  rows.push(["rests on", rests.map(({ key, word }) => `${word} ${value(key)}`).join(", ") || "nothing"]);
   const alerts = state.alerts.filter((one) => one.since <= at && at <= (one.until ?? Infinity));
   for (const one of alerts) rows.push(["alert", `${one.name} (${one.title})`]);
   const cues = state.cues.filter(([when]) => when === at).map(([, cue]) => `<li>${clean(cue)}</li>`);
@@ -206,7 +208,7 @@ function axes(state, tint) {
   const legend = [
     { top: 0, data: [...DISTRESS, ...EMOTIONS].map((one) => one.name) },
     { top: 252, data: SOUND.map((one) => one.name) },
-    { top: 374, data: WEIGHTS.map((one) => one.name) },
+    { top: 374, data: WEIGHTS.map(({ name, icon }) => ({ name, icon })) },
   ].map((one) => ({
     type: "scroll",
     left: 44,
