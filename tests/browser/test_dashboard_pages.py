@@ -206,7 +206,7 @@ async def test_an_api_that_is_away_is_said_and_waited_out(
     async with dashboard(api_url) as url, browsing() as (page, errors):
         await page.goto(url)
         await expect(page.locator(".state")).to_have_text("API away", timeout=20_000)
-        await expect(page.locator("#live-stale")).to_contain_text("does not answer since")
+        await expect(page.locator("#live-stale")).to_contain_text("has not answered since")
         await picture(page, tmp_path / "away.png")
         async with api(engine, MemoryCache(), port):
             await expect(page.locator(".state")).to_have_text("connected", timeout=20_000)

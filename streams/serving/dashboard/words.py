@@ -81,8 +81,8 @@ KEYS: Final = (
     (("Esc",), "leave the list or the filter: calls are sorted again"),
     (("?",), "this list"),
 )
-AWAY_SINCE: Final = "The API does not answer since {time}: what is shown is from then."
-LOST_SINCE: Final = "This page is cut off since {time}: what is shown is from then."
+AWAY_SINCE: Final = "The API has not answered since {time}: what is shown is from then."
+LOST_SINCE: Final = "This page has been cut off since {time}: what is shown is from then."
 NO_MATCH: Final = (
     "<strong>No call in such a queue</strong>Clear the filter to see every running call."
 )
