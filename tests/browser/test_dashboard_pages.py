@@ -276,6 +276,30 @@ async def test_rows_hold_still_under_the_pointer_and_the_filter_stands_in_the_ad
     assert errors == []
 
 
+async def test_two_hundred_calls_are_all_there_and_narrow_to_one_queue(
+    engine: AsyncEngine,
+) -> None:
+    begin_ns = whole_second_ago(10)
+    queues = ("billing", "sales", "support", "technical")
+    for n in range(200):
+        (score,) = calm(f"c-{n:03}", "p-1", begin_ns, 1, Role.CUSTOMER)
+        await store(engine, [score], queue=queues[n % 4])
+    async with (
+        api(engine, MemoryCache()) as api_url,
+        dashboard(api_url) as url,
+        browsing() as (page, errors),
+    ):
+        await page.goto(f"{url}/?queue=sales")
+        await expect(page.locator("#live-lead")).to_have_text(
+            "50 of 200 conversations now", timeout=20_000
+        )
+        assert len(await order(page)) == 50
+        await page.locator("#live-filter").fill("")
+        await expect(page.locator("#live-lead")).to_have_text("200 conversations now")
+        assert sorted(await order(page)) == [f"c-{n:03}" for n in range(200)]
+    assert errors == []
+
+
 async def test_pages_fit_a_phone_and_follow_the_theme_while_they_are_open(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:
