@@ -15,7 +15,7 @@ NOTHING_SAID: Final = 1.0
 def score_line(score: WindowScore, zero_ns: int) -> str:
     """One window for a person, as rich markup; cues come last, each once."""
     begin_s, end_s = ((at - zero_ns) / 1e9 for at in (score.start_ns, score.end_ns))
-    said = "nothing" if score.emotions is None else score.decision.label or "not sure"
+    said = "nothing" if score.distress is None else score.decision.label or "not sure"
     share = score.distress.probability if score.distress else None
     full = round((share or 0) * BAR)
     distress = "  --" if share is None else f"{share:.2f}"

@@ -87,6 +87,16 @@ def test_each_kind_of_absence_has_its_own_words(
     assert (row.state, row.feeling, row.distress) == (state, feeling, words.NONE)
 
 
+def test_a_face_that_says_nothing_in_a_silence_is_not_called_unsure() -> None:
+    score = absent(distressed(0), AbsenceReason.SILENCE)
+    face = {Modality.FACE: ModalityReport(present=True, weight=1.0)}
+    idle = replace(score, modalities={**score.modalities, **face}, vacuity=1.0)
+    row = participant_row("c-1", NEW.advanced(idle), score.end_ns)
+    assert (row.state, row.feeling) == (State.SILENT, words.NO_VOICE)
+    alone = participant_row("c-1", NEW.advanced(replace(idle, modalities=face)), score.end_ns)
+    assert (alone.state, alone.feeling) == (State.ABSENT, words.NOTHING_TO_READ)
+
+
 @pytest.mark.parametrize(("silent_s", "distress"), [(30, words.percent(0.9)), (31, words.NONE)])
 def test_a_silence_holds_the_last_number_for_thirty_seconds(silent_s: int, distress: str) -> None:
     before = distressed(0, 0.9)

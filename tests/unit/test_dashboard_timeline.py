@@ -95,6 +95,7 @@ def test_a_modality_that_says_nothing_weighs_nothing() -> None:
     assert points(drawn(score), 0).columns["weight voice"] == (100.0,)
     assert points(drawn(replace(score, vacuity=1.0)), 0).columns["weight voice"] == (0.0,)
     assert points(drawn(score), 0).columns["weight face"] == (None,)
+    assert points(drawn(replace(score, vacuity=1.0)), 0).columns["anger"] == (None,)
 
 
 def call() -> Conversation:

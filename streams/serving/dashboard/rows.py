@@ -34,6 +34,9 @@ class State(StrEnum):
     ABSENT = "absent"
 
 
+_NOTHING: Final = (State.ABSENT, words.NOTHING_TO_READ)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What is known of one participant: the newest score, and the newest estimate of distress."""
@@ -268,7 +271,10 @@ def _feeling(score: WindowScore) -> tuple[State, str, str]:
             return State.SILENT, words.NO_VOICE, ""
         if reasons == {AbsenceReason.NOT_PERMITTED}:
             return State.ABSENT, words.NOT_ANALYSED, "not permitted by policy"
-        return State.ABSENT, words.NOTHING_TO_READ, ""
+        return *_NOTHING, ""
+    if score.vacuity >= NOTHING_SAID:  # a face in view that moves nothing is no opinion
+        said = (State.SILENT, words.NO_VOICE) if _silent(score) else _NOTHING
+        return *said, ""
     decision = score.decision
     if decision.abstained or decision.label is None:
         listed = [words.EMOTION[emotion] for emotion in decision.set]

@@ -84,21 +84,22 @@ class ParticipantTimeline:
 
 
 def moment(score: WindowScore) -> Moment:
-    """A stored window as the chart needs it."""
+    """A stored window as the chart needs it; one that rests on the prior alone says nothing."""
+    says = score.vacuity < NOTHING_SAID
     return Moment(
         start_ns=score.start_ns,
         end_ns=score.end_ns,
         smoothed=None if score.distress is None else score.distress.smoothed,
         raw=None if score.distress is None else score.distress.probability,
-        emotions=score.emotions or {},
+        emotions=(score.emotions or {}) if says else {},
         weights={
-            modality: 0.0 if score.vacuity >= NOTHING_SAID else report.weight or 0.0
+            modality: (report.weight or 0.0) if says else 0.0
             for modality, report in score.modalities.items()
             if report.present
         },
         abstained=score.decision.abstained,
-        arousal=score.arousal,
-        valence=score.valence,
+        arousal=score.arousal if says else None,
+        valence=score.valence if says else None,
         conflict=None if score.distress is None else score.conflict,
         reads=words.reads_as(score),
         cues=tuple(f"{words.MODALITY[cue.modality]}: {cue.cue}" for cue in score.evidence),

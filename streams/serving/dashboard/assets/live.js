@@ -104,6 +104,7 @@
       head,
       link: head.appendChild(make("a", "quiet id")),
       small: head.appendChild(make("div", "small")),
+      name: head.appendChild(make("div", "small name")),
       alerts: head.appendChild(make("div", "marks")),
       parties: [],
     };
@@ -126,7 +127,9 @@
     if (first && first.call.firstChild !== parts.head) first.call.appendChild(parts.head);
     set(parts.link, "href", row.link);
     say(parts.link, row.detail || row.key);
-    say(parts.small, `${row.key} · ${clock(row.started)} · ${row.running}`);
+    say(parts.small, `since ${clock(row.started)} · ${row.running}`);
+    say(parts.name, row.key);
+    set(parts.name, "title", row.key);
     const marks = JSON.stringify(row.alerts);
     if (call.marks !== marks) {
       call.marks = marks;
