@@ -61,6 +61,8 @@ class Painted(NamedTuple):
     """Of the browser's own Event Timing, those of 16 ms or more."""
     long_ms: float
     """In tasks of over 50 ms, in all."""
+    rate: float
+    """Scores that were stored in a second: fewer than the calls where the machine is busy."""
     api_share: float
     dashboard_share: float
 
@@ -130,7 +132,7 @@ async def type_into(page: Page, seconds: float) -> None:
 async def page_run(calls: int) -> Painted:
     """One page, one user who types, all calls going on."""
     async with (
-        load(calls, WARM_S * 3 + PAGE_S) as (url, api_pid, _),
+        load(calls, WARM_S * 3 + PAGE_S) as (url, api_pid, database),
         process("-m", "streams.cli", "dashboard", "--dashboard-port", "0", "--api-url", url) as web,
         async_playwright() as playwright,
     ):
@@ -143,15 +145,17 @@ async def page_run(calls: int) -> Painted:
         )
         await asyncio.sleep(WARM_S)
         await page.evaluate(WATCH)
+        before = newest_id(database)
         began, cpu = time.monotonic(), (used_s(api_pid), used_s(web.pid))
         await type_into(page, PAGE_S)
         lasted = time.monotonic() - began
         shares = [
             (used_s(pid) - was) / lasted for pid, was in zip((api_pid, web.pid), cpu, strict=True)
         ]
+        rate = (newest_id(database) - before) / lasted
         found = await page.evaluate("({ painted, slow, busy })")
         await browser.close()
-    return Painted(found["painted"], found["slow"], found["busy"], *shares)
+    return Painted(found["painted"], found["slow"], found["busy"], rate, *shares)
 
 
 class Reader:
@@ -272,6 +276,7 @@ def tell_page(runs: Sequence[Painted], calls: int) -> None:
     """Print what the page costs."""
     print(f"live page, {calls} calls, {len(runs)} runs of {PAGE_S} s: median (range) of runs")
     keys = [one.keys_ms for one in runs]
+    print(f"  scores a second             {spread([one.rate for one in runs])}")
     print(f"  keys typed                  {spread([len(one) for one in keys])}")
     for name, at in (("p50", 0.5), ("p95", 0.95)):
         print(f"  key to painted, {name}         {spread([share(one, at) for one in keys])} ms")
