@@ -23,9 +23,9 @@ const SOUND = [
 ].map((one) => ({ name: one.key, width: 1.8, z: 4, ...one }));
 // stacked in this order, as the legend says
 const WEIGHTS = [
-  { key: "weight voice", word: "voice", name: "rests on, from below: voice", color: "--c-sadness", icon: "circle" },
+  { key: "weight voice", word: "voice", name: "voice (lowest)", color: "--c-sadness", icon: "circle" },
   { key: "weight words", word: "words", name: "words", color: "--c-disgust", icon: "rect" },
-  { key: "weight face", word: "face", name: "face", color: "--c-fear", icon: "triangle" },
+  { key: "weight face", word: "face", name: "face (highest)", color: "--c-fear", icon: "triangle" },
 ];
 const MARK_EVERY = 12; // points from one mark of a line to the next
 const GRIDS = [
