@@ -9,7 +9,7 @@ LOCK := uv pip compile pyproject.toml --all-extras --group dev --universal --gen
 COVERED := streams/windows inference/fusion storage
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-inference services-up services-down lock
+.PHONY: help demo test check bench bench-inference bench-live services-up services-down lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -41,6 +41,9 @@ bench: $(VENV)/installed ## measure speed and memory, as ratios against a baseli
 
 bench-inference: $(VENV)/installed ## measure what a score costs, and how many calls a core carries
 	@$(BIN)/python benchmarks/bench_inference.py $(BENCH)
+
+bench-live: $(VENV)/installed $(VENV)/browser ## measure 200 live calls: the page, and 100 readers
+	@$(BIN)/python benchmarks/bench_live_page.py
 
 services-up: ## start Kafka, PostgreSQL and Redis for the tests
 	@$(SERVICES) up

@@ -21,10 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.labels import Role
-from inference.score import WindowScore
+from inference.score import DECIMALS, WindowScore
 from storage.engine import snapshot
 from storage.rows import Row, score_of
 from storage.schema import (
+    MINUTE_NS,
+    SCALE,
     conversations,
     participants,
     progress,
@@ -37,7 +39,18 @@ from storage.values import LIVE_RUN, ConversationKey
 HOLD_NS: Final = 30_000_000_000
 """An estimate stands for this long after the last window that had one: people listen, too."""
 LONGEST_WINDOW_NS: Final = 60_000_000_000
+TREND_NS: Final = 10 * MINUTE_NS
+"""How far back the trend of a participant reaches from their newest window."""
 _KEY: Final = ("tenant", "run", "conversation", "participant")
+
+
+@dataclass(frozen=True, slots=True)
+class TrendPoint:
+    """How the windows read that start in the minute from `minute_ns` on."""
+
+    minute_ns: int
+    distress: float | None
+    """Their mean distress; None where there was nothing to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +64,8 @@ class Standing:
     """The newest final score."""
     estimated: WindowScore | None
     """The newest final score with a distress estimate, no older than `HOLD_NS`."""
+    trend: tuple[TrendPoint, ...] = ()
+    """The last minutes, oldest first."""
 
     @property
     def distress(self) -> float | None:
@@ -263,6 +278,7 @@ async def _with_participants(
         tenant,
         {(*key, at) for key, pair in starts.items() for at in pair if at is not None},
     )
+    trends = await _trends(connection, tenant, ids)
     standings: dict[str, list[Standing]] = defaultdict(list)
     for row in (await connection.execute(members)).mappings():
         key = (row["conversation"], row["participant"])
@@ -274,6 +290,7 @@ async def _with_participants(
                 joined_ns=row["joined_ns"],
                 latest=scores.get((*key, latest)),
                 estimated=scores.get((*key, estimated)),
+                trend=tuple(trends.get(key, ())),
             )
         )
     return [
@@ -290,6 +307,35 @@ async def _with_participants(
         )
         for row in rows
     ]
+
+
+async def _trends(
+    connection: AsyncConnection, tenant: str, ids: Sequence[str]
+) -> Mapping[tuple[str, str], Sequence[TrendPoint]]:
+    """The last minutes of each participant, from the rollups: a row a minute."""
+    query = (
+        select(
+            rollups.c.conversation,
+            rollups.c.participant,
+            rollups.c.minute_ns,
+            rollups.c.scored,
+            rollups.c.distress_sum,
+        )
+        .join(progress, and_(*(rollups.c[name] == progress.c[name] for name in _KEY)))
+        .where(
+            rollups.c.tenant == tenant,
+            rollups.c.run == LIVE_RUN,
+            rollups.c.conversation.in_(ids),
+            rollups.c.minute_ns >= progress.c.closed_until_ns - TREND_NS,
+        )
+        .order_by(rollups.c.conversation, rollups.c.participant, rollups.c.minute_ns)
+    )
+    found: dict[tuple[str, str], list[TrendPoint]] = defaultdict(list)
+    for row in (await connection.execute(query)).mappings():
+        scored = row["scored"]
+        mean = round(row["distress_sum"] / scored / SCALE, DECIMALS) if scored else None
+        found[row["conversation"], row["participant"]].append(TrendPoint(row["minute_ns"], mean))
+    return found
 
 
 async def _scores_at(

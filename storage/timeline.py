@@ -49,6 +49,10 @@ class Bucket:
     """Mean share of each modality that was present in any window, over those windows."""
     change_mean: float | None = None
     """Over the windows in which the voice could be compared with its owner's own."""
+    arousal_mean: float | None = None
+    valence_mean: float | None = None
+    """Both over the scored windows."""
+    conflict_mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +198,9 @@ def _means(wanted: Wanted, width_ns: int) -> Select[Any]:
         table.c.distress,
         table.c.distress_smoothed,
         table.c.change,
+        table.c.arousal,
+        table.c.valence,
+        table.c.conflict,
         case((table.c.abstained, 1), else_=0).label("abstained"),
         case((table.c.partial, 1), else_=0).label("partial"),
         *(table.c.emotions[label.value].as_float().label(label.value) for label in EMOTIONS),
@@ -211,6 +218,9 @@ def _means(wanted: Wanted, width_ns: int) -> Select[Any]:
             func.max(column.distress).label("distress_max"),
             func.avg(column.distress_smoothed).label("smoothed_mean"),
             func.avg(column.change).label("change_mean"),
+            func.avg(column.arousal).label("arousal_mean"),
+            func.avg(column.valence).label("valence_mean"),
+            func.avg(column.conflict).label("conflict_mean"),
             *(func.avg(column[label.value]).label(label.value) for label in EMOTIONS),
         )
         .group_by(column.participant, column.bucket_ns)
@@ -254,6 +264,9 @@ def _bucket(
         else None,
         weights={modality: shares[modality] for modality in MODALITIES if modality in shares},
         change_mean=_maybe(row["change_mean"]),
+        arousal_mean=_maybe(row["arousal_mean"]),
+        valence_mean=_maybe(row["valence_mean"]),
+        conflict_mean=_maybe(row["conflict_mean"]),
     )
 
 

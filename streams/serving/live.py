@@ -30,6 +30,8 @@ from streams.telemetry import logger
 HOUR_NS: Final = 3_600_000_000_000
 QUEUE_SIZE: Final = 256
 PAGE: Final = 500
+TOGETHER: Final = 64
+"""Frames that go to a listener as one piece: sending costs more than joining them."""
 PING_S: Final = 15.0
 POLL_S: Final = 1.0
 """SQL is read at least this often: a lost wake-up delays an event, never loses it."""
@@ -126,6 +128,18 @@ class Listener:
         self.behind = False
         """True where events were dropped from the queue: read SQL before going on."""
         self.closed = False
+        self.sent = 0
+        """Id of the newest stored event that the listener has."""
+
+    def passes(self, event: LiveEvent) -> bool:
+        """Note that `event` goes by; False for a stored one that the listener has."""
+        if event.tenant is None:  # a gap: the stream goes on at its id
+            self.sent = event.feed_id or 0
+        elif event.feed_id is not None:
+            if event.feed_id <= self.sent:
+                return False
+            self.sent = event.feed_id
+        return True
 
     def offer(self, event: LiveEvent) -> None:
         """Queue `event`, or fall back to SQL where the queue is full. Never waits."""
@@ -173,6 +187,7 @@ class LiveFeed:
         signals: tells of provisional scores and of new events; without, SQL is asked every
             `POLL_S` seconds, as it is whenever the signals are away.
         queue_size: events that a listener may lag behind before it reads SQL itself.
+        together: at most so many frames go to a listener as one piece.
         retention_ns: what is older is not repeated; the listener gets `gap`.
         now_ns: wall time.
     """
@@ -184,6 +199,7 @@ class LiveFeed:
         *,
         signals: Signals | None = None,
         queue_size: int = QUEUE_SIZE,
+        together: int = TOGETHER,
         retention_ns: int = HOUR_NS,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -192,6 +208,7 @@ class LiveFeed:
         self._signals = signals
         self._news = asyncio.Event()
         self._queue_size = queue_size
+        self._together = together
         self._retention_ns = retention_ns
         self._now_ns = now_ns
         self._listeners: set[Listener] = set()
@@ -214,12 +231,13 @@ class LiveFeed:
 
     async def _read_forever(self) -> None:
         position: int | None = None
+        page = min(PAGE, max(1, self._queue_size // 2))  # who reads along never falls behind
         while True:
             self._news.clear()  # before reading: what comes meanwhile is read next
             try:
                 if position is None:
                     position = await self._source.head()
-                events = await self._source.after(position, PAGE)
+                events = await self._source.after(position, page)
                 for event in events:
                     self._hand_out(await self._encode(event))
                     position = event.feed_id
@@ -227,7 +245,7 @@ class LiveFeed:
                 _log.warning("feed_unreadable", error=str(exc))
                 await asyncio.sleep(RETRY_S)
                 continue
-            if len(events) < PAGE:
+            if len(events) < page:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._news.wait()
@@ -288,29 +306,38 @@ class LiveFeed:
     async def _frames(
         self, listener: Listener, after: int | None, wanted: Filter
     ) -> AsyncGenerator[bytes]:
-        sent = await self._source.head() if after is None else after
+        listener.sent = await self._source.head() if after is None else after
         listener.behind = after is not None
-        yield format_sse_event(event="ready", data_str="{}", id=str(sent), retry=RECONNECT_MS)
+        ready = str(listener.sent)
+        yield format_sse_event(event="ready", data_str="{}", id=ready, retry=RECONNECT_MS)
         while not listener.closed:
             if listener.behind:
                 listener.start_over()
-                events = self._missed(sent, wanted.tenant)
+                events = self._missed(listener.sent, wanted.tenant)
             elif await listener.wait(PING_S):
                 events = listener.queued()
             else:
                 # the id keeps a filtered stream from falling behind without events
-                yield format_sse_event(comment="ping", id=str(sent))
+                yield format_sse_event(comment="ping", id=str(listener.sent))
                 continue
-            async with aclosing(events):
-                async for event in events:
-                    if event.tenant is None:  # a gap: the stream goes on at its id
-                        sent = event.feed_id or 0
-                    elif event.feed_id is not None:
-                        if event.feed_id <= sent:
-                            continue
-                        sent = event.feed_id
-                    if wanted.admits(event):
-                        yield event.frame
+            async with aclosing(self._pieces(listener, events, wanted)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def _pieces(
+        self, listener: Listener, events: AsyncGenerator[LiveEvent], wanted: Filter
+    ) -> AsyncGenerator[bytes]:
+        """Frames of what the listener wants and does not have, joined."""
+        frames: list[bytes] = []
+        async with aclosing(events):
+            async for event in events:
+                if listener.passes(event) and wanted.admits(event):
+                    frames.append(event.frame)
+                if len(frames) >= self._together:
+                    yield b"".join(frames)
+                    frames.clear()
+        if frames:
+            yield b"".join(frames)
 
     def _hand_out(self, event: LiveEvent) -> None:
         for listener in self._listeners:

@@ -6,13 +6,16 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.contract import format_time
 from inference.labels import Role
 from storage.cache import MemoryCache
 from storage.engine import open_engine
@@ -21,7 +24,16 @@ from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.serving.server import running
 from tests.browser.screens import CHROMIUM, browsing, picture
-from tests.browser.story import TENANT, calm, end, relay, rising, store, whole_second_ago
+from tests.browser.story import (
+    TENANT,
+    calm,
+    end,
+    relay,
+    rising,
+    spoken,
+    store,
+    whole_second_ago,
+)
 from tests.scores import SECOND_NS
 
 COUNT = 60
@@ -91,6 +103,37 @@ async def click_point(page: Page, at: int) -> None:
     await chart.click(position={"x": x, "y": y})
 
 
+async def shown(page: Page) -> set[str]:
+    """Emotions that the first chart draws."""
+    selected: dict[str, bool] = await page.locator(".chart").first.evaluate(
+        "el => getElement(Number(el.id.slice(1))).chart.getOption().legend[0].selected"
+    )
+    return {name for name, drawn in selected.items() if drawn}
+
+
+async def choose_a_second(page: Page, times: list[int]) -> None:
+    """By the mouse, by the address and by keys; and back to the newest."""
+    card = page.locator("section").first
+    await click_point(page, at=times[3])
+    await expect(card).to_contain_text("No single cue stands out")
+    assert f"at={time_of(times[3])}" in page.url
+    await page.reload()
+    await series(page)
+    await expect(card).to_contain_text("No single cue stands out")
+    await page.locator(".chart").first.press("End")
+    await expect(card).to_contain_text("complaint phrase")
+    await page.locator(".chart").first.press("ArrowLeft")
+    assert f"at={time_of(times[-2])}" in page.url
+    await card.get_by_role("button", name="Back to the newest").click()
+    await expect(card).to_contain_text("complaint phrase")
+
+
+def time_of(at_ms: int) -> str:
+    """As an address has it."""
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return quote(f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03}Z", safe="")
+
+
 async def test_a_call_that_turns_angry_rises_on_both_pages_while_it_runs(
     engine: AsyncEngine, tmp_path: Path
 ) -> None:
@@ -112,27 +155,31 @@ async def test_a_call_that_turns_angry_rises_on_both_pages_while_it_runs(
         browsing() as (page, errors),
     ):
         await page.goto(url)
-        row = page.locator("tr[data-key='c-42/p-1']")
+        row = page.locator("[data-key='c-42/p-1']")
         await expect(row).to_contain_text("c-42", timeout=20_000)
-        keys = page.locator("tr[data-key]")
+        keys = page.locator("[data-key]")
         assert await keys.evaluate_all("rows => rows.map(row => row.dataset.key)") == [
             "c-42/p-1",
             "c-42/p-2",
             "c-7/p-1",
         ]
+        await expect(row.locator("polyline").first).to_be_attached()
         before = await row.locator(".number").inner_text()
 
         await store(engine, late, queue="billing", after=progress)
         await relay(engine, cache, late)
         await expect(row.locator(".number")).not_to_have_text(before)
         await expect(row.locator(".says")).to_have_text("anger")
-        await expect(page.locator("tr[data-ended='c-3']")).to_contain_text("2 min")
+        await expect(page.locator("[data-ended='c-3']")).to_contain_text("2 min")
         await page.set_viewport_size({"width": 1280, "height": 640})
         await picture(page, tmp_path / "live.png")
 
-        await row.get_by_role("link", name="c-42").click()
+        await row.get_by_role("link", name="billing").click()
+        await expect(page.locator(".h1")).to_have_text("billing: customer p-1 and agent p-2")
         lines = await series(page)
         assert list(lines)[:3] == ["distress, smoothed", "distress, each window", "anger"]
+        assert {"neutral", "valence", "arousal", "conflict", "words"} <= set(lines)
+        assert await shown(page) == {"anger", "joy"}
         values = [value for _, value in lines["distress, smoothed"]]
         assert len(values) == COUNT
         assert values.count(None) == sum(score.distress is None for score in customer)
@@ -144,10 +191,7 @@ async def test_a_call_that_turns_angry_rises_on_both_pages_while_it_runs(
         await expect(card).to_contain_text("customer p-1")
         await expect(card).to_contain_text("complaint phrase")
         await expect(card).to_contain_text("no camera")
-        await click_point(page, at=times[3])
-        await expect(card).to_contain_text("No single cue stands out")
-        await card.get_by_role("button", name="Back to the newest").click()
-        await expect(card).to_contain_text("complaint phrase")
+        await choose_a_second(page, times)
         await expect(page.locator(".page")).to_contain_text("how listeners would describe")
         await page.set_viewport_size({"width": 1280, "height": 1000})
         await picture(page, tmp_path / "conversation.png")
@@ -162,13 +206,167 @@ async def test_an_api_that_is_away_is_said_and_waited_out(
     async with dashboard(api_url) as url, browsing() as (page, errors):
         await page.goto(url)
         await expect(page.locator(".state")).to_have_text("API away", timeout=20_000)
-        await expect(page.locator(".trouble")).to_be_visible()
+        await expect(page.locator("#live-stale")).to_contain_text("has not answered since")
         await picture(page, tmp_path / "away.png")
         async with api(engine, MemoryCache(), port):
             await expect(page.locator(".state")).to_have_text("connected", timeout=20_000)
-            await expect(page.locator(".empty")).to_contain_text("Nobody is talking")
-            await expect(page.locator(".trouble")).to_be_hidden()
+            await expect(page.locator("#live-none")).to_contain_text("Nobody is talking")
+            await expect(page.locator("#live-stale")).to_be_hidden()
             await picture(page, tmp_path / "empty.png")
             await page.goto(f"{url}/conversations/nobody")
             await expect(page.locator(".empty")).to_contain_text("not known")
+    assert errors == []
+
+
+async def order(page: Page) -> list[str]:
+    """Calls that are shown, from the top."""
+    shown = page.locator(".call:not([hidden])")
+    found: list[str] = await shown.evaluate_all("calls => calls.map(call => call.dataset.call)")
+    return found
+
+
+async def test_rows_hold_still_under_the_pointer_and_the_filter_stands_in_the_address(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    begin_ns = whole_second_ago(40)
+    first = await store(engine, calm("c-1", "p-1", begin_ns, 30, Role.CUSTOMER), queue="billing")
+    await store(engine, rising("c-2", "p-1", begin_ns, 30), queue="sales")
+    worse = [spoken("c-1", "p-1", begin_ns + n * SECOND_NS, 0.97) for n in range(30, 34)]
+    cache = MemoryCache()
+    async with (
+        api(engine, cache) as api_url,
+        dashboard(api_url) as url,
+        browsing() as (page, errors),
+    ):
+        await page.goto(url)
+        await expect(page.locator(".call").first).to_be_visible(timeout=20_000)
+        assert await order(page) == ["c-2", "c-1"]
+        await page.locator(".call").first.hover()
+        await store(engine, worse, queue="billing", after=first)
+        await relay(engine, cache, worse)
+        await expect(page.locator("#live-held")).to_be_visible(timeout=15_000)
+        assert await order(page) == ["c-2", "c-1"]
+        await page.mouse.move(0, 0)
+        await expect(page.locator("#live-held")).to_be_hidden()
+        assert await order(page) == ["c-1", "c-2"]
+
+        await page.keyboard.press("j")
+        await expect(page.locator("[data-call='c-1'] a.id")).to_be_focused()
+        await page.keyboard.press("j")
+        await expect(page.locator("[data-call='c-2'] a.id")).to_be_focused()
+        await page.keyboard.press("k")
+        await expect(page.locator("[data-call='c-1'] a.id")).to_be_focused()
+        await page.keyboard.press("?")
+        await expect(page.locator("#live-help")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("/")
+        await page.keyboard.type("SAL")
+        assert await order(page) == ["c-2"]
+        await expect(page.locator("#live-lead")).to_have_text("1 of 2 conversations now")
+        await page.reload()
+        await expect(page.locator("#live-lead")).to_have_text("1 of 2 conversations now")
+        await page.locator("#live-filter").fill("nobody")
+        await expect(page.locator("#live-unmatched")).to_be_visible()
+        await page.keyboard.press("Escape")
+        assert "queue" not in page.url
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("j")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".h1")).to_have_text("billing: customer p-1")
+    assert errors == []
+
+
+async def test_two_hundred_calls_are_all_there_and_narrow_to_one_queue(
+    engine: AsyncEngine,
+) -> None:
+    begin_ns = whole_second_ago(10)
+    queues = ("billing", "sales", "support", "technical")
+    for n in range(200):
+        (score,) = calm(f"c-{n:03}", "p-1", begin_ns, 1, Role.CUSTOMER)
+        await store(engine, [score], queue=queues[n % 4])
+    async with (
+        api(engine, MemoryCache()) as api_url,
+        dashboard(api_url) as url,
+        browsing() as (page, errors),
+    ):
+        await page.goto(f"{url}/?queue=sales")
+        await expect(page.locator("#live-lead")).to_have_text(
+            "50 of 200 conversations now", timeout=20_000
+        )
+        assert len(await order(page)) == 50
+        await page.locator("#live-filter").fill("")
+        await expect(page.locator("#live-lead")).to_have_text("200 conversations now")
+        assert sorted(await order(page)) == [f"c-{n:03}" for n in range(200)]
+    assert errors == []
+
+
+async def test_pages_fit_a_phone_and_follow_the_theme_while_they_are_open(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    await store(engine, rising("c-2", "p-1", whole_second_ago(40), 30), queue="sales")
+    wide = "document.documentElement.scrollWidth - innerWidth"
+    tint = "el => getElement(Number(el.id.slice(1))).chart.getOption().series[0].itemStyle.color"
+    async with (
+        api(engine, MemoryCache()) as api_url,
+        dashboard(api_url) as url,
+        browsing(390, 844) as (page, errors),
+    ):
+        for path in ("", "/conversations/c-2"):
+            await page.goto(url + path)
+            await expect(page.locator(".call, .chart canvas").first).to_be_visible(timeout=20_000)
+            assert (
+                await page.locator(".page").evaluate("el => el.scrollWidth - el.clientWidth") == 0
+            )
+            await picture(page, tmp_path / f"phone{path.count('/')}.png")
+        assert await page.evaluate(wide) <= 1
+        await series(page)
+        chart = page.locator(".chart").first
+        light = await chart.evaluate(tint)
+        await page.emulate_media(color_scheme="dark")
+        dark = await chart.evaluate(tint)
+        assert dark != light
+        await page.evaluate("document.documentElement.dataset.theme = 'light'")
+        await page.wait_for_function(f"({tint})(document.querySelector('.chart')) === '{light}'")
+    assert errors == []
+
+
+async def test_an_alert_is_marked_on_its_call_and_on_the_axis(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    """The API tells of alerts by the live stream and by two lists."""
+    scores = rising("c-2", "p-1", whole_second_ago(40), 30)
+    await store(engine, calm("c-1", "p-1", scores[0].start_ns, 30, Role.CUSTOMER), queue="sales")
+    await store(engine, scores, queue="sales")
+    fired = {
+        "id": "a-1",
+        "conversation": "c-1",
+        "participant": "p-1",
+        "rule": "sharp-rise",
+        "severity": "critical",
+        "state": "firing",
+        "fired": format_time(scores[10].end_ns),
+    }
+    built = build_api(engine, MemoryCache(), everyone(TENANT))
+
+    @built.app.get("/v1/alerts")
+    async def alerts() -> dict[str, Any]:
+        return {"items": [fired], "next": None}
+
+    # the same path of the API itself, where it has one, comes after
+    built.app.router.routes.insert(0, built.app.router.routes.pop())
+    async with (
+        running(built.app, "127.0.0.1", 0, option="-", before_drain=built.feed.close) as api_url,
+        dashboard(api_url) as url,
+        browsing() as (page, errors),
+    ):
+        await page.goto(url)
+        mark = page.locator("[data-call='c-1'] .mark-alert")
+        await expect(mark).to_contain_text("sharp rise", timeout=20_000)
+        assert await order(page) == ["c-1", "c-2"]
+        await mark.click()
+        await expect(page.locator(".alerts li")).to_contain_text("sharp rise, customer p-1")
+        lines = await series(page)
+        assert lines["alerts"][0] == [scores[10].end_ns // 1_000_000, 100]
+        assert quote(str(fired["fired"])) in page.url
+        await picture(page, tmp_path / "alert.png")
     assert errors == []

@@ -41,3 +41,12 @@ def test_a_window_with_nothing_in_it_is_not_called_unsure() -> None:
     line = score_line(silent, START_NS)
     assert "nothing" in line
     assert "not sure" not in line
+
+
+def test_a_modality_without_an_opinion_is_not_credited_with_the_score() -> None:
+    face = ModalityReport(present=True, weight=1.0)
+    alone = replace(distressed(0, 0.74), modalities={Modality.FACE: face}, evidence=())
+    assert "face 100%" in score_line(alone, START_NS)
+    assert "face says nothing" in score_line(replace(alone, vacuity=1.0), START_NS)
+    idle = {Modality.FACE: ModalityReport(present=True, weight=0.0)}
+    assert "face says nothing" in score_line(replace(alone, modalities=idle), START_NS)

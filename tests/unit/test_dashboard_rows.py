@@ -9,12 +9,10 @@ from streams.serving.dashboard import words
 from streams.serving.dashboard.rows import (
     HOLD_NS,
     STALE_NS,
-    Conversation,
     Standing,
     State,
     carriers,
     participant_row,
-    table,
 )
 from tests.scores import SECOND_NS, START_NS, distressed
 
@@ -30,19 +28,6 @@ def absent(score: WindowScore, reason: AbsenceReason) -> WindowScore:
         distress=None,
         decision=replace(score.decision, label=None, set=(), abstained=True),
         modalities={one: ModalityReport(present=False, reason=reason) for one in MODALITIES},
-    )
-
-
-def call(name: str, *scores: WindowScore, started_ns: int = START_NS) -> Conversation:
-    standing = NEW
-    for score in scores:
-        standing = standing.advanced(score)
-    return Conversation(
-        id=name,
-        queue="billing",
-        language="und",
-        started_ns=started_ns,
-        standings={"p-1": standing},
     )
 
 
@@ -102,6 +87,16 @@ def test_each_kind_of_absence_has_its_own_words(
     assert (row.state, row.feeling, row.distress) == (state, feeling, words.NONE)
 
 
+def test_a_face_that_says_nothing_in_a_silence_is_not_called_unsure() -> None:
+    score = absent(distressed(0), AbsenceReason.SILENCE)
+    face = {Modality.FACE: ModalityReport(present=True, weight=1.0)}
+    idle = replace(score, modalities={**score.modalities, **face}, vacuity=1.0)
+    row = participant_row("c-1", NEW.advanced(idle), score.end_ns)
+    assert (row.state, row.feeling) == (State.SILENT, words.NO_VOICE)
+    alone = participant_row("c-1", NEW.advanced(replace(idle, modalities=face)), score.end_ns)
+    assert (alone.state, alone.feeling) == (State.ABSENT, words.NOTHING_TO_READ)
+
+
 @pytest.mark.parametrize(("silent_s", "distress"), [(30, words.percent(0.9)), (31, words.NONE)])
 def test_a_silence_holds_the_last_number_for_thirty_seconds(silent_s: int, distress: str) -> None:
     before = distressed(0, 0.9)
@@ -128,14 +123,23 @@ def test_an_old_score_is_marked() -> None:
     assert stale.age == "16 s ago"
 
 
-def test_who_needs_most_comes_first_and_small_differences_move_nothing() -> None:
-    calls = [
-        call("late", distressed(0, 0.52), started_ns=START_NS + SECOND_NS),
-        call("early", distressed(0, 0.5)),
-        call("silent"),
-        call("loud", distressed(0, 0.9)),
-    ]
-    assert [row.key for row in table(calls, START_NS)] == ["loud", "early", "late", "silent"]
+def test_a_rise_is_told_against_two_minutes_before_where_it_is_news() -> None:
+    calm, now = distressed(0, 0.3), distressed(125, 0.55)
+    row = participant_row("c-1", NEW.advanced(calm).advanced(now), now.end_ns)
+    assert row.rise == "\N{UPWARDS ARROW} 25 in 2 min"
+    assert participant_row("c-1", NEW.advanced(now), now.end_ns).rise == ""
+    assert words.rise(-0.3) == "\N{DOWNWARDS ARROW} 30 in 2 min"
+    assert words.rise(0.07) == ""
+
+
+def test_a_conversation_is_named_by_its_queue_and_parties() -> None:
+    agent = Standing(participant="p-2", role=Role.AGENT)
+    supervisor = Standing(participant="p-3", role=Role.AGENT)
+    assert words.headline("billing", [NEW, agent]) == "billing: customer p-1 and agent p-2"
+    assert words.headline("unknown", [NEW, agent, supervisor]) == (
+        "customer p-1, agent p-2 and agent p-3"
+    )
+    assert words.headline("unknown", []) == "conversation"
 
 
 def test_a_window_is_told_in_words() -> None:

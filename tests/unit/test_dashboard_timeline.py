@@ -2,10 +2,12 @@
 
 import msgspec
 
+from inference.contract import format_time
 from inference.labels import Emotion, Role
 from inference.score import WindowScore
 from streams.serving.dashboard.board import Timeline
-from streams.serving.dashboard.points import Points, points
+from streams.serving.dashboard.points import points
+from streams.serving.dashboard.raised import Alert
 from streams.serving.dashboard.rows import Conversation, Standing
 from streams.serving.dashboard.timeline import (
     ParticipantTimeline,
@@ -59,7 +61,7 @@ def test_the_two_strongest_emotions_are_drawn_and_neutral_never() -> None:
         Emotion.NEUTRAL: 0.6, Emotion.JOY: 0.3, Emotion.FEAR: 0.1,
     }  # fmt: skip
     chart = drawn(replace(score, emotions=emotions))
-    assert [line.name for line in chart.emotions] == ["joy", "fear"]
+    assert chart.strongest == ("joy", "fear")
 
 
 def test_the_summary_says_what_the_chart_shows() -> None:
@@ -67,43 +69,85 @@ def test_the_summary_says_what_the_chart_shows() -> None:
     assert drawn(nothing(0)).summary == "customer p-1: nothing to read yet."
 
 
-def grown(held: dict[str, list[object]], body: Points) -> dict[str, list[object]]:
-    """What the browser holds after an answer."""
-    if body.full:
-        return {line.key: list(line.points) for line in body.lines}
-    return {line.key: held[line.key] + list(line.points) for line in body.lines}
-
-
 def test_points_in_pieces_equal_all_points_at_once() -> None:
-    scores = [
-        replace(score, emotions=dict(score.emotions or {}) | {Emotion.JOY: 0.9 if n > 12 else 0.0})
-        if score.emotions
-        else score
-        for n, score in enumerate(
-            nothing(n) if n in {4, 5} else distressed(n, n / 20) for n in range(20)
-        )
-    ]
-    held: dict[str, list[object]] = {}
-    names, until, fulls = "", 0, 0
-    for count in range(21):
-        body = points(drawn(*scores[:count]), until, names)
-        held = grown(held, body)
-        names, until = body.names, body.until
-        fulls += body.full
-        whole = points(drawn(*scores[:count]), 0, "")
-        assert held == {line.key: list(line.points) for line in whole.lines}
-    assert 1 < fulls < 10  # again only where the strongest emotions changed
+    scores = [nothing(n) if n in {4, 5} else distressed(n, n / 20) for n in range(20)]
+    times: list[int] = []
+    held: dict[str, list[float | None]] = {}
+    cues: list[tuple[int, str]] = []
+    until = 0
+    for count in (0, 1, 2, 7, 7, 20):
+        body = points(drawn(*scores[:count]), until)
+        times += body.times
+        cues += body.cues
+        for key, column in body.columns.items():
+            held.setdefault(key, []).extend(column)
+        until = body.until
+        whole = points(drawn(*scores[:count]), 0)
+        assert tuple(times) == whole.times
+        assert tuple(cues) == whole.cues
+        assert {key: tuple(column) for key, column in held.items()} == whole.columns
+    assert len(times) == 20
+    assert {len(column) for column in held.values()} == {20}
 
 
-def test_a_timeline_takes_each_window_once_and_in_order() -> None:
-    call = Conversation(
+def test_a_modality_that_says_nothing_weighs_nothing() -> None:
+    score = distressed(0)
+    assert points(drawn(score), 0).columns["weight voice"] == (100.0,)
+    assert points(drawn(replace(score, vacuity=1.0)), 0).columns["weight voice"] == (0.0,)
+    assert points(drawn(score), 0).columns["weight face"] == (None,)
+    assert points(drawn(replace(score, vacuity=1.0)), 0).columns["anger"] == (None,)
+
+
+def call() -> Conversation:
+    return Conversation(
         id="c-1",
         queue="billing",
         language="en",
         started_ns=START_NS,
         standings={"p-1": Standing(participant="p-1", role=Role.CUSTOMER)},
     )
-    timeline = Timeline(call, {"p-1": [moment(distressed(0))]})
+
+
+def test_a_provisional_score_is_shown_until_the_next_and_never_kept() -> None:
+    timeline = Timeline(call(), {"p-1": [moment(distressed(0))]})
+    timeline.take(replace(distressed(1, 0.7), final=False))
+    early = points(timeline.drawn("p-1"), 0)
+    assert early.provisional == (at(1), 70.0)
+    assert early.times == (at(0),)
+    timeline.take(replace(distressed(2, 0.8), final=False))
+    timeline.take(distressed(1, 0.6))
+    ahead = points(timeline.drawn("p-1"), 0)
+    assert ahead.provisional == (at(2), 80.0)
+    assert ahead.times == (at(0), at(1))
+    timeline.take(distressed(2, 0.75))
+    timeline.take(replace(distressed(2, 0.1), final=False))
+    assert points(timeline.drawn("p-1"), 0).provisional is None
+    timeline.take(replace(distressed(3, 0.9), final=False))
+    timeline.end(START_NS)
+    assert points(timeline.drawn("p-1"), 0).provisional is None
+
+
+def test_alerts_stand_on_the_axis_of_their_participant_and_follow_what_happens() -> None:
+    fired = Alert(
+        id="a-1",
+        conversation="c-1",
+        participant="p-1",
+        rule="sustained-distress",
+        severity="warning",
+        state="firing",
+        fired=format_time(START_NS),
+    )
+    timeline = Timeline(call(), {}, [fired])
+    (span,) = timeline.drawn("p-1").alerts
+    assert (span.name, span.since, span.until) == ("sustained distress", START_NS // MS, None)
+    timeline.tell(replace(fired, state="resolved", resolved=format_time(START_NS + SECOND_NS)))
+    timeline.tell(replace(fired, id="a-2", participant="p-2"))
+    (span,) = timeline.drawn("p-1").alerts
+    assert span.until == (START_NS + SECOND_NS) // MS
+
+
+def test_a_timeline_takes_each_window_once_and_in_order() -> None:
+    timeline = Timeline(call(), {"p-1": [moment(distressed(0))]})
     timeline.take(distressed(0))
     assert timeline.version == 0
     timeline.take(distressed(1, 0.7))

@@ -84,6 +84,7 @@ async def reading(stored: Stored, queue_size: int = 256) -> AsyncIterator[tuple[
         queue_of,
         signals=bell.cache,
         queue_size=queue_size,
+        together=1,
         now_ns=lambda: NOW_NS,
     )
     task = asyncio.create_task(feed.run())
@@ -280,3 +281,13 @@ async def test_signals_that_are_away_are_asked_again(monkeypatch: pytest.MonkeyP
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert event["event"] == "provisional"
+
+
+async def test_what_is_queued_goes_out_as_one_piece() -> None:
+    stored = Stored()
+    feed = LiveFeed(stored, queue_of, together=3, now_ns=lambda: NOW_NS)
+    for _ in range(5):
+        stored.add()
+    async with listen(feed, after=0) as stream:
+        pieces = [await anext(stream) for _ in range(3)]
+    assert [piece.count(b"event: ") for piece in pieces] == [1, 3, 2]

@@ -23,6 +23,15 @@ class DistressNow(Struct, frozen=True, kw_only=True):
     at: Time
 
 
+class TrendPointBody(Struct, frozen=True, kw_only=True):
+    """One minute of one party, by when its windows start."""
+
+    at: Time
+    """Where the minute begins."""
+    distress: Share | None
+    """The mean of its windows; null where there was nothing to read."""
+
+
 class ParticipantBody(Struct, frozen=True, kw_only=True):
     """One party, and how they read now."""
 
@@ -32,6 +41,8 @@ class ParticipantBody(Struct, frozen=True, kw_only=True):
     distress: DistressNow | None
     latest: ScoreJson | None
     """The newest final score."""
+    trend: tuple[TrendPointBody, ...] = ()
+    """The last ten minutes that have windows, oldest first."""
 
 
 class ConversationBody(Struct, frozen=True, kw_only=True):
@@ -118,6 +129,10 @@ class BucketBody(Struct, frozen=True, kw_only=True):
     weights: dict[Modality, Share]
     change: float | None = None
     """Mean distance of the voice from the participant's own usual one, in standard deviations."""
+    arousal: float | None = None
+    valence: float | None = None
+    conflict: float | None = None
+    """Means of the windows, as in a score."""
 
 
 class BucketPage(Struct, frozen=True, kw_only=True):
@@ -223,6 +238,9 @@ def bucket_body(bucket: Bucket) -> BucketBody:
         emotions=bucket.emotions,
         weights=bucket.weights,
         change=bucket.change_mean,
+        arousal=bucket.arousal_mean,
+        valence=bucket.valence_mean,
+        conflict=bucket.conflict_mean,
     )
 
 
@@ -235,4 +253,8 @@ def _participant(one: Standing) -> ParticipantBody:
         if one.distress is None or one.estimated is None
         else DistressNow(smoothed=one.distress, at=format_time(one.estimated.end_ns)),
         latest=None if one.latest is None else published(one.latest),
+        trend=tuple(
+            TrendPointBody(at=format_time(point.minute_ns), distress=point.distress)
+            for point in one.trend
+        ),
     )

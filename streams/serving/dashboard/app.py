@@ -4,21 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-import msgspec
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
 from streams.serving.dashboard.board import Board
-from streams.serving.dashboard.client import (
-    ApiClient,
-    ApiUnavailableError,
-    UnknownConversationError,
-)
-from streams.serving.dashboard.pages import conversation_page, live_page
-from streams.serving.dashboard.points import points
+from streams.serving.dashboard.client import ApiClient
+from streams.serving.dashboard.conversation_page import conversation_page
+from streams.serving.dashboard.data import Desk, router
+from streams.serving.dashboard.live_page import live_page
 
 ASSETS: Final = Path(__file__).parent / "assets"
 
@@ -46,31 +42,15 @@ def create_dashboard(api_url: str) -> FastAPI:
     async def alive() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/points/{conversation}/{participant}")
-    async def chart_points(
-        conversation: str,
-        participant: str,
-        after: Annotated[int, Query(ge=0)] = 0,
-        names: Annotated[str, Query(max_length=200)] = "",
-    ) -> Response:
-        try:
-            timeline = await board.timeline(conversation)
-        except ApiUnavailableError:
-            return Response(status_code=503)
-        except UnknownConversationError:
-            return Response(status_code=404)
-        if participant not in timeline.call.standings:
-            return Response(status_code=404)
-        body = points(timeline.drawn(participant), after, names)
-        return Response(msgspec.json.encode(body), media_type="application/json")
+    app.include_router(router(lambda _: Desk(board, client)))
 
     @ui.page("/", title="Live calls · affectstream")
     def live() -> None:
         live_page(board)
 
     @ui.page("/conversations/{conversation}", title="Conversation · affectstream")
-    async def one(conversation: str) -> None:
-        await conversation_page(board, client, conversation)
+    async def one(conversation: str, at: str = "") -> None:
+        await conversation_page(board, client, conversation, at)
 
     ui.run_with(app, favicon=ASSETS / "icon.svg", show_welcome_message=False, tailwind=False)
     return app

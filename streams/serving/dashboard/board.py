@@ -5,8 +5,9 @@ the one it showed last, so a quiet second costs nothing.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Sequence
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
@@ -18,7 +19,9 @@ from streams.serving.dashboard.client import (
     LiveEvent,
     UnknownConversationError,
 )
-from streams.serving.dashboard.rows import Conversation, Standing
+from streams.serving.dashboard.live_table import Changes, LiveTable, Watched
+from streams.serving.dashboard.raised import Alert, worst_first
+from streams.serving.dashboard.rows import Conversation, Standing, parties
 from streams.serving.dashboard.timeline import (
     Moment,
     ParticipantTimeline,
@@ -32,42 +35,68 @@ RECENT: Final = 8
 WATCHED: Final = 64
 """Timelines that are kept; the one that nobody asked for longest goes first."""
 RETRY_S: Final = 2.0
+MS_NS: Final = 1_000_000
 _log = logger("dashboard")
 
 
 class Timeline:
     """One conversation and everything that its page draws."""
 
-    def __init__(self, call: Conversation, moments: dict[str, list[Moment]]) -> None:
+    def __init__(
+        self,
+        call: Conversation,
+        moments: dict[str, list[Moment]],
+        alerts: Iterable[Alert] = (),
+    ) -> None:
         self.call = call
         self.version = 0
+        self.alerts = {alert.id: alert for alert in alerts}
         self._moments = moments
+        self._provisional: dict[str, Moment] = {}
 
     def take(self, score: WindowScore) -> None:
-        """Add a final score, unless it is known."""
+        """Add a score, unless a newer one is known.
+
+        A provisional one is shown until the next score, and never kept.
+        """
         known = self._moments.setdefault(score.participant, [])
         if known and known[-1].end_ns >= score.end_ns:
             return
-        known.append(moment(score))
+        if score.final:
+            known.append(moment(score))
+            shown = self._provisional.get(score.participant)
+            if shown is not None and shown.end_ns <= score.end_ns:
+                del self._provisional[score.participant]
+        else:
+            self._provisional[score.participant] = moment(score)
         self.call = advanced(self.call, score)
+        self.version += 1
+
+    def tell(self, alert: Alert) -> None:
+        """An alert of this conversation changed."""
+        self.alerts[alert.id] = alert
         self.version += 1
 
     def end(self, ended_ns: int) -> None:
         """The conversation is over."""
         self.call = replace(self.call, ended_ns=ended_ns)
+        self._provisional.clear()
         self.version += 1
 
     def participants(self) -> Sequence[Standing]:
         """Customers first."""
-        return sorted(
-            self.call.standings.values(),
-            key=lambda one: (one.role != "customer", one.participant),
-        )
+        return parties(self.call)
 
     def drawn(self, participant: str) -> ParticipantTimeline:
         """The chart of one participant."""
         standing = self.call.standings[participant]
-        return participant_timeline(participant, standing.role, self._moments.get(participant, ()))
+        return participant_timeline(
+            participant,
+            standing.role,
+            self._moments.get(participant, ()),
+            provisional=self._provisional.get(participant),
+            alerts=[one for one in self.alerts.values() if one.participant == participant],
+        )
 
 
 def advanced(call: Conversation, score: WindowScore) -> Conversation:
@@ -87,6 +116,8 @@ class Board:
         recent: conversations that ended last, newest first.
         version: grows with every change of `calls`.
         trouble: why the API cannot be read, None while it can.
+        away_ns: wall time since which it cannot.
+        alerts: those that are open, by id.
     """
 
     def __init__(self, client: ApiClient) -> None:
@@ -96,9 +127,12 @@ class Board:
         self.version = 0
         self.loaded = False
         self.trouble: str | None = None
+        self.away_ns: int | None = None
+        self.alerts: dict[str, Alert] = {}
         self._timelines: OrderedDict[str, Timeline] = OrderedDict()
         self._loading = asyncio.Lock()
         self._arrived: list[WindowScore] = []
+        self._table = LiveTable(begin=time.time_ns() // MS_NS)
 
     async def run(self) -> None:
         """Follow the API until cancelled; an outage is shown, and waited out."""
@@ -113,6 +147,7 @@ class Board:
             except ApiUnavailableError as exc:
                 if self.trouble is None:
                     _log.warning("api_away", error=str(exc))
+                    self.away_ns = time.time_ns()
                 self.trouble = str(exc)
                 self.version += 1
                 await asyncio.sleep(RETRY_S)
@@ -127,7 +162,11 @@ class Board:
             if known is None:
                 self._arrived = []  # scores that come while the rest is read
                 call = await self._client.conversation(conversation)
-                known = Timeline(call, await self._client.moments(call))
+                known = Timeline(
+                    call,
+                    await self._client.moments(call),
+                    await self._client.alerts_of(conversation),
+                )
                 for score in self._arrived:
                     if score.conversation == conversation:
                         known.take(score)
@@ -137,25 +176,44 @@ class Board:
         self._timelines.move_to_end(conversation)
         return known
 
-    def running(self) -> Sequence[Conversation]:
-        """Every running conversation."""
-        return list(self.calls.values())
+    def rows(self, after: int) -> Changes:
+        """What the live page has to change that has the version `after`."""
+        watched = Watched(
+            calls=self.calls.values(),
+            recent=self.recent,
+            alerts=self.alerts_by_call(),
+            loaded=self.loaded,
+            trouble=self.trouble,
+            away_ns=self.away_ns,
+        )
+        self._table.refresh(watched, time.time_ns())
+        return self._table.changes(watched, after)
+
+    def alerts_by_call(self) -> dict[str, list[Alert]]:
+        """Open alerts of each conversation, the worst first."""
+        found: dict[str, list[Alert]] = defaultdict(list)
+        for alert in worst_first(self.alerts.values()):
+            found[alert.conversation].append(alert)
+        return found
 
     async def _take(self, event: LiveEvent, *, began: bool) -> None:
         if event.kind == "gap" or (event.kind == "ready" and began):
             await self._load()
         if self.trouble is not None:
-            self.trouble = None
+            self.trouble = self.away_ns = None
             self.version += 1
         if event.score is not None:
             await self._take_score(event.score)
         elif event.kind == "ended" and event.conversation is not None:
             self._take_end(event.conversation, event.ended_ns)
+        elif event.alert is not None:
+            self._take_alert(event.alert)
 
     async def _load(self) -> None:
         """Read everything that is shown anew; timelines are read when they are asked for."""
         self.calls = {call.id: call for call in await self._client.live()}
         self.recent = await self._client.ended(RECENT)
+        self.alerts = {alert.id: alert for alert in await self._client.open_alerts()}
         self._timelines.clear()
         self.loaded = True
         self.version += 1
@@ -168,13 +226,21 @@ class Board:
                 return
         self.calls[call.id] = advanced(call, score)
         self.version += 1
-        if not score.final:
-            return
         watched = self._timelines.get(score.conversation)
         if watched is not None:
             watched.take(score)
-        elif self._loading.locked():
+        elif self._loading.locked() and score.final:
             self._arrived.append(score)
+
+    def _take_alert(self, alert: Alert) -> None:
+        if alert.open:
+            self.alerts[alert.id] = alert
+        else:
+            self.alerts.pop(alert.id, None)
+        self.version += 1
+        watched = self._timelines.get(alert.conversation)
+        if watched is not None:
+            watched.tell(alert)
 
     async def _found(self, conversation: str) -> Conversation | None:
         """A conversation that the list did not show yet; None where it is over."""

@@ -1,7 +1,8 @@
 """The dashboard's one connection to the API: REST for what is, SSE for what happens."""
 
+import contextlib
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from http import HTTPStatus
 from types import TracebackType
@@ -17,6 +18,7 @@ from inference.errors import AffectstreamError
 from inference.labels import Role
 from inference.score import WindowScore
 from streams.serving.api.bodies import BucketBody
+from streams.serving.dashboard.raised import Alert
 from streams.serving.dashboard.rows import Conversation, Standing
 from streams.serving.dashboard.timeline import Moment, bucket_moment, moment
 
@@ -26,8 +28,12 @@ QUIET_S: Final = 45.0
 FINE_NS: Final = 15 * 60_000_000_000
 """Conversations up to this long are drawn window by window, longer ones in steps of 10 s."""
 WINDOWS_A_PAGE: Final = 2_000
+HALF_MINUTE_NS: Final = 30_000_000_000
+"""The mean of a minute stands in its middle."""
 REACH_NS: Final = 20_000_000_000
 LIST: Final = "/v1/conversations"
+ALERTS: Final = "/v1/alerts"
+LARGEST_PAGE: Final = 200
 NO_SUCH: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 """What the API says of an id that it does not know, or that cannot be one."""
 T = TypeVar("T")
@@ -52,6 +58,7 @@ class LiveEvent(msgspec.Struct, frozen=True):
     score: WindowScore | None = None
     conversation: str | None = None
     ended_ns: int = 0
+    alert: Alert | None = None
 
 
 class _Ended(msgspec.Struct, frozen=True):
@@ -64,11 +71,17 @@ class _Distress(msgspec.Struct, frozen=True):
     at: Time
 
 
+class _TrendPoint(msgspec.Struct, frozen=True):
+    at: Time
+    distress: float | None
+
+
 class _Participant(msgspec.Struct, frozen=True):
     id: str
     role: Role
     distress: _Distress | None
     latest: msgspec.Raw
+    trend: list[_TrendPoint] = []
 
 
 class _Conversation(msgspec.Struct, frozen=True):
@@ -93,6 +106,31 @@ class _Scores(msgspec.Struct, frozen=True):
 class _Buckets(msgspec.Struct, frozen=True):
     items: list[BucketBody]
     next: str | None
+
+
+class _Alerts(msgspec.Struct, frozen=True):
+    items: list[Alert]
+    next: str | None = None
+
+
+class _AlertEvent(msgspec.Struct, frozen=True):
+    alert: Alert
+
+
+class PolicyFact(msgspec.Struct, frozen=True):
+    """One decision of the policy: what may be analysed of whom from when on."""
+
+    participant: str
+    modality: str
+    at: Time
+    allowed: bool
+    reason: str
+    profile: str = ""
+
+
+class _Decisions(msgspec.Struct, frozen=True):
+    items: list[PolicyFact]
+    next: str | None = None
 
 
 class ApiClient:
@@ -122,7 +160,7 @@ class ApiClient:
         found: list[Conversation] = []
         cursor: str | None = None
         while True:
-            query = {"state": "live", "limit": 200, "cursor": cursor}
+            query = {"state": "live", "limit": LARGEST_PAGE, "cursor": cursor}
             page = await self._get(LIST, _Conversations, query)
             found += [_call(item) for item in page.items]
             cursor = page.next
@@ -183,6 +221,54 @@ class ApiClient:
             default=None,
         )
 
+    async def open_alerts(self) -> list[Alert]:
+        """Every alert that is not resolved; none where the API knows no alerts."""
+        return await self._alerts({"state": "open"})
+
+    async def alerts_of(self, conversation: str) -> list[Alert]:
+        """Every alert of one conversation; none where the API knows no alerts."""
+        return await self._alerts({"conversation": conversation})
+
+    async def _alerts(self, query: Mapping[str, Any]) -> list[Alert]:
+        found: list[Alert] = []
+        cursor: str | None = None
+        with contextlib.suppress(UnknownConversationError):  # an API without this route
+            while True:
+                asked = {**query, "limit": LARGEST_PAGE, "cursor": cursor}
+                page = await self._get(ALERTS, _Alerts, asked)
+                found += page.items
+                cursor = page.next
+                if cursor is None:
+                    break
+        return found
+
+    async def decisions(self, conversation: str) -> list[PolicyFact]:
+        """What the policy decided of one conversation; none where the API does not tell."""
+        found: list[PolicyFact] = []
+        cursor: str | None = None
+        with contextlib.suppress(UnknownConversationError):  # an API without this route
+            while True:
+                path = f"{_path(conversation)}/decisions"
+                page = await self._get(path, _Decisions, {"cursor": cursor})
+                found += page.items
+                cursor = page.next
+                if cursor is None:
+                    break
+        return found
+
+    @contextlib.asynccontextmanager
+    async def export(self, conversation: str, form: str) -> AsyncIterator[httpx.Response]:
+        """The export of one conversation, to be passed on piece by piece."""
+        path = f"{_path(conversation)}/export"
+        try:
+            async with self._http.stream("GET", path, params={"format": form}) as response:
+                if response.status_code in NO_SUCH:
+                    raise UnknownConversationError("The API has no such export.")
+                response.raise_for_status()
+                yield response
+        except httpx.HTTPError as exc:
+            raise ApiUnavailableError(_away(self.url, exc)) from exc
+
     async def events(self, after: str | None) -> AsyncGenerator[LiveEvent]:
         """What happens from now on, or after the event `after`; ends with the connection."""
         headers = {} if after is None else {"Last-Event-ID": after}
@@ -233,6 +319,7 @@ def _standing(one: _Participant) -> Standing:
         latest=None if latest == b"null" else from_json(latest),
         smoothed=None if one.distress is None else one.distress.smoothed,
         smoothed_end_ns=0 if one.distress is None else parse_time(one.distress.at),
+        trend=tuple((parse_time(point.at) + HALF_MINUTE_NS, point.distress) for point in one.trend),
     )
 
 
@@ -243,6 +330,9 @@ def _live_event(event: httpx_sse.ServerSentEvent) -> LiveEvent:
     if event.event == "ended":
         body = msgspec.json.decode(event.data, type=_Ended)
         return LiveEvent("ended", event.id, conversation=body.conversation, ended_ns=body.ended_ns)
+    if event.event == "alert":
+        alert = msgspec.json.decode(event.data, type=_AlertEvent).alert
+        return LiveEvent("alert", event.id, conversation=alert.conversation, alert=alert)
     return LiveEvent(event.event, event.id)
 
 

@@ -1,56 +1,76 @@
 """Points of a chart as the browser fetches them: everything once, then what is new."""
 
-from typing import Final
+from collections.abc import Sequence
 
 import msgspec
 
-from streams.serving.dashboard.timeline import ParticipantTimeline, Point, Span
+from inference.labels import MODALITIES, Emotion
+from streams.serving.dashboard import words
+from streams.serving.dashboard.timeline import (
+    AlertSpan,
+    Moment,
+    ParticipantTimeline,
+    Span,
+    end_ms,
+    scaled,
+)
 
-SMOOTHED: Final = "distress, smoothed"
-RAW: Final = "distress, each window"
-
-
-class DrawnLine(msgspec.Struct, frozen=True):
-    """One line: `smoothed`, `raw`, or the name of an emotion."""
-
-    key: str
-    name: str
-    points: tuple[Point, ...]
+Column = tuple[float | None, ...]
 
 
 class Points(msgspec.Struct, frozen=True):
-    """What a chart adds to what it shows, or shows instead where `full`."""
+    """What a chart adds to what it shows: a column for each line, a place for each time."""
 
-    full: bool
-    names: str
-    """Asked for again with the next request; other names mean other lines."""
     until: int
-    lines: tuple[DrawnLine, ...]
+    """Asked with again next time."""
+    times: tuple[int, ...]
+    columns: dict[str, Column]
+    """Percent, except `valence`, `arousal` and `conflict`; `weight …` for each modality."""
+    reads: tuple[str, ...]
+    cues: tuple[tuple[int, str], ...]
+    """Evidence by time."""
+    strongest: tuple[str, ...]
     unsure: tuple[Span, ...]
     nothing: tuple[Span, ...]
+    provisional: tuple[int, float] | None
+    alerts: tuple[AlertSpan, ...]
     summary: str
 
 
-def points(drawn: ParticipantTimeline, after: int, names: str) -> Points:
-    """Points after `after` (milliseconds), all of them where the strongest emotions changed."""
-    lines = (
-        DrawnLine("smoothed", SMOOTHED, drawn.smoothed),
-        DrawnLine("raw", RAW, drawn.raw),
-        *(DrawnLine(line.name, line.name, line.points) for line in drawn.emotions),
-    )
-    now_named = ",".join(line.key for line in lines)
-    full = names != now_named or after == 0
+def points(drawn: ParticipantTimeline, after: int) -> Points:
+    """Points after `after` (milliseconds); what is not a point comes whole each time."""
+    new = [one for one in drawn.moments if end_ms(one) > after]
+    early = drawn.provisional
     return Points(
-        full=full,
-        names=now_named,
-        until=drawn.smoothed[-1][0] if drawn.smoothed else 0,
-        lines=lines
-        if full
-        else tuple(
-            DrawnLine(line.key, line.name, tuple(one for one in line.points if one[0] > after))
-            for line in lines
-        ),
+        until=end_ms(drawn.moments[-1]) if drawn.moments else 0,
+        times=tuple(end_ms(one) for one in new),
+        columns=columns(new),
+        reads=tuple(one.reads for one in new),
+        cues=tuple((end_ms(one), cue) for one in new for cue in one.cues),
+        strongest=drawn.strongest,
         unsure=drawn.unsure,
         nothing=drawn.nothing,
+        provisional=None
+        if early is None or early.smoothed is None
+        else (end_ms(early), round(early.smoothed * 100, 1)),
+        alerts=drawn.alerts,
         summary=drawn.summary,
     )
+
+
+def columns(moments: Sequence[Moment]) -> dict[str, Column]:
+    """Every line, by its key."""
+    found: dict[str, Column] = {
+        "smoothed": tuple(scaled(one.smoothed) for one in moments),
+        "raw": tuple(scaled(one.raw) for one in moments),
+        "valence": tuple(one.valence for one in moments),
+        "arousal": tuple(one.arousal for one in moments),
+        "conflict": tuple(one.conflict for one in moments),
+    }
+    for emotion in Emotion:
+        values = tuple(scaled(one.emotions.get(emotion)) for one in moments)
+        found[words.EMOTION[emotion]] = values
+    for modality in MODALITIES:
+        shares = tuple(scaled(one.weights.get(modality)) for one in moments)
+        found[f"weight {words.MODALITY[modality]}"] = shares
+    return found

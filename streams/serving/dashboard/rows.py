@@ -1,9 +1,9 @@
-"""What the live page shows: one row a conversation, sorted by need. Pure.
+"""What the live page says of each conversation and participant. Pure.
 
 Everything that is said in a row is decided here, so that the page only places it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from inference.labels import MODALITIES, AbsenceReason, Modality, Role
 from inference.score import ModalityReport, WindowScore
 from streams.serving.dashboard import words
+from streams.serving.dashboard.trend import Trend, grown, rise, strokes
 
 MS_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
@@ -18,8 +19,6 @@ HOLD_NS: Final = 30 * SECOND_NS
 """After this long without an estimate the last one no longer stands: as for alerts."""
 STALE_NS: Final = 15 * SECOND_NS
 """A live participant without a new score for this long is marked."""
-NEED_STEPS: Final = 20
-"""Order looks at need in steps of .05: rows that differ by less keep their places."""
 TONES: Final = 5
 NOTHING_SAID: Final = 1.0
 """At this vacuity nobody present moves the estimate: it rests on the prior alone."""
@@ -35,6 +34,9 @@ class State(StrEnum):
     ABSENT = "absent"
 
 
+_NOTHING: Final = (State.ABSENT, words.NOTHING_TO_READ)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What is known of one participant: the newest score, and the newest estimate of distress."""
@@ -46,6 +48,10 @@ class Standing:
     """Smoothed distress of the newest score that has one: `latest`, or one before a silence."""
     smoothed_end_ns: int = 0
     """End of that score."""
+    trend: Trend = ()
+    """Smoothed distress of the last minutes."""
+    doubt_since_ns: int | None = None
+    """Where the windows without a label began that reach to `latest`; None where it has one."""
 
     def advanced(self, score: WindowScore) -> "Standing":
         """With `score` taken in, unless a newer one is known.
@@ -63,7 +69,24 @@ class Standing:
             latest=score,
             smoothed=self.smoothed if score.distress is None else score.distress.smoothed,
             smoothed_end_ns=self.smoothed_end_ns if score.distress is None else score.end_ns,
+            trend=grown(
+                self.trend, score.end_ns, score.distress.smoothed if score.distress else None
+            )
+            if score.final
+            else self.trend,
+            doubt_since_ns=self._doubt(score),
         )
+
+    def _trend(self, score: WindowScore) -> Trend:
+        if not score.final:
+            return self.trend
+        smoothed = None if score.distress is None else score.distress.smoothed
+        return grown(self.trend, score.end_ns, smoothed)
+
+    def _doubt(self, score: WindowScore) -> int | None:
+        if score.decision.label is not None and not score.decision.abstained:
+            return None
+        return score.start_ns if self.doubt_since_ns is None else self.doubt_since_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +121,10 @@ class ParticipantRow:
     age: str
     stale: bool
     remarks: tuple[str, ...]
+    rise: str
+    """How much higher the number is than two minutes ago, where it is worth a word."""
+    strokes: tuple[str, ...]
+    """The last minutes as lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +135,6 @@ class ConversationRow:
     detail: str
     started_ms: int
     running: str
-    need: float
     participants: tuple[ParticipantRow, ...]
 
 
@@ -124,34 +150,23 @@ class Conversation:
     standings: Mapping[str, Standing]
 
 
-def need(standings: Iterable[Standing]) -> float:
-    """Highest smoothed distress that still stands, 0 where nobody has one."""
-    return max((_smoothed(standing) or 0.0 for standing in standings), default=0.0)
-
-
-def table(conversations: Iterable[Conversation], now_ns: int) -> list[ConversationRow]:
-    """Rows in order of need, then the longest running first."""
-    rows = [
-        (-round(need(call.standings.values()) * NEED_STEPS), call.started_ns, call.id, call)
-        for call in conversations
-    ]
-    return [conversation_row(call, now_ns) for *_, call in sorted(rows, key=lambda row: row[:3])]
-
-
 def conversation_row(call: Conversation, now_ns: int) -> ConversationRow:
-    """The block of one conversation; who needs most comes first."""
-    standings = sorted(
-        call.standings.values(),
-        key=lambda one: (one.role is not Role.CUSTOMER, one.participant),
-    )
+    """The block of one conversation; customers come first."""
     known = [part for part in map(words.known, (call.queue, call.language)) if part]
     return ConversationRow(
         key=call.id,
         detail=" · ".join(known),
         started_ms=call.started_ns // MS_NS,
         running=words.duration((now_ns - call.started_ns) / SECOND_NS),
-        need=need(call.standings.values()),
-        participants=tuple(participant_row(call.id, one, now_ns) for one in standings),
+        participants=tuple(participant_row(call.id, one, now_ns) for one in parties(call)),
+    )
+
+
+def parties(call: Conversation) -> list[Standing]:
+    """Everybody in it, customers first."""
+    return sorted(
+        call.standings.values(),
+        key=lambda one: (one.role is not Role.CUSTOMER, one.participant),
     )
 
 
@@ -175,8 +190,10 @@ def participant_row(conversation: str, standing: Standing, now_ns: int) -> Parti
             age="",
             stale=False,
             remarks=(),
+            rise="",
+            strokes=(),
         )
-    smoothed = _smoothed(standing)
+    smoothed = smoothed_now(standing)
     held = smoothed is not None and latest.distress is None
     state, feeling, detail = _feeling(latest)
     age_ns = max(0, now_ns - latest.end_ns)
@@ -194,6 +211,8 @@ def participant_row(conversation: str, standing: Standing, now_ns: int) -> Parti
         age=f"{words.duration(age_ns / SECOND_NS)} ago",
         stale=age_ns > STALE_NS,
         remarks=remarks(latest, held=held),
+        rise="" if smoothed is None else words.rise(rise(standing.trend) or 0.0),
+        strokes=strokes(standing.trend),
     )
 
 
@@ -232,7 +251,7 @@ def remarks(score: WindowScore, *, held: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _smoothed(standing: Standing) -> float | None:
+def smoothed_now(standing: Standing) -> float | None:
     """Smoothed distress where it still stands: for `HOLD_NS` of event time."""
     if standing.latest is None or standing.latest.end_ns - standing.smoothed_end_ns > HOLD_NS:
         return None
@@ -252,7 +271,10 @@ def _feeling(score: WindowScore) -> tuple[State, str, str]:
             return State.SILENT, words.NO_VOICE, ""
         if reasons == {AbsenceReason.NOT_PERMITTED}:
             return State.ABSENT, words.NOT_ANALYSED, "not permitted by policy"
-        return State.ABSENT, words.NOTHING_TO_READ, ""
+        return *_NOTHING, ""
+    if score.vacuity >= NOTHING_SAID:  # a face in view that moves nothing is no opinion
+        said = (State.SILENT, words.NO_VOICE) if _silent(score) else _NOTHING
+        return *said, ""
     decision = score.decision
     if decision.abstained or decision.label is None:
         listed = [words.EMOTION[emotion] for emotion in decision.set]

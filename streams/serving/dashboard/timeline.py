@@ -4,15 +4,17 @@ Values are percent, times are milliseconds since the epoch: what the chart draws
 between two points breaks the line: nothing is drawn where nothing is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from inference.contract import parse_time
-from inference.labels import MODALITIES, Emotion, Modality, Role
+from inference.labels import Emotion, Modality, Role
 from inference.score import WindowScore
 from streams.serving.api.bodies import BucketBody
 from streams.serving.dashboard import words
+from streams.serving.dashboard.raised import Alert
+from streams.serving.dashboard.rows import NOTHING_SAID
 
 MS_NS: Final = 1_000_000
 STRONGEST: Final = 2
@@ -33,16 +35,27 @@ class Moment:
     emotions: dict[Emotion, float]
     """Empty where nothing was present."""
     weights: dict[Modality, float]
-    """Of the modalities that were present."""
+    """Of the modalities that were present; 0 for one that said nothing."""
     abstained: bool
+    arousal: float | None = None
+    valence: float | None = None
+    conflict: float | None = None
+    reads: str = ""
+    """The label in words."""
+    cues: tuple[str, ...] = ()
+    """Each with the modality that it comes from; none for a bucket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A named line of a chart."""
+class AlertSpan:
+    """One alert on the axis."""
 
     name: str
-    points: tuple[Point, ...]
+    severity: str
+    since: int
+    until: int | None
+    """None while it is open."""
+    title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +64,12 @@ class ParticipantTimeline:
 
     participant: str
     title: str
-    smoothed: tuple[Point, ...]
-    raw: tuple[Point, ...]
-    emotions: tuple[Line, ...]
-    modalities: tuple[Line, ...]
+    moments: tuple[Moment, ...]
+    strongest: tuple[str, ...]
+    """Emotions that are drawn until somebody asks for others."""
+    provisional: Moment | None
+    """The newest window, not final yet; nothing where the newest is."""
+    alerts: tuple[AlertSpan, ...]
     unsure: tuple[Span, ...]
     """Windows whose label was withheld, joined where they touch."""
     nothing: tuple[Span, ...]
@@ -62,21 +77,32 @@ class ParticipantTimeline:
     summary: str
     """The chart in a sentence, for those who do not see it."""
 
+    @property
+    def smoothed(self) -> tuple[Point, ...]:
+        """Smoothed distress at the end of each moment."""
+        return tuple((end_ms(one), scaled(one.smoothed)) for one in self.moments)
+
 
 def moment(score: WindowScore) -> Moment:
-    """A stored window as the chart needs it."""
+    """A stored window as the chart needs it; one that rests on the prior alone says nothing."""
+    says = score.vacuity < NOTHING_SAID
     return Moment(
         start_ns=score.start_ns,
         end_ns=score.end_ns,
         smoothed=None if score.distress is None else score.distress.smoothed,
         raw=None if score.distress is None else score.distress.probability,
-        emotions=score.emotions or {},
+        emotions=(score.emotions or {}) if says else {},
         weights={
-            modality: report.weight or 0.0
+            modality: (report.weight or 0.0) if says else 0.0
             for modality, report in score.modalities.items()
             if report.present
         },
         abstained=score.decision.abstained,
+        arousal=score.arousal if says else None,
+        valence=score.valence if says else None,
+        conflict=None if score.distress is None else score.conflict,
+        reads=words.reads_as(score),
+        cues=tuple(f"{words.MODALITY[cue.modality]}: {cue.cue}" for cue in score.evidence),
     )
 
 
@@ -90,11 +116,20 @@ def bucket_moment(bucket: BucketBody) -> Moment:
         emotions=bucket.emotions or {},
         weights=bucket.weights,
         abstained=2 * bucket.abstained > bucket.windows,
+        arousal=bucket.arousal,
+        valence=bucket.valence,
+        conflict=bucket.conflict,
+        reads=words.MEANS,
     )
 
 
 def participant_timeline(
-    participant: str, role: Role, moments: Sequence[Moment]
+    participant: str,
+    role: Role,
+    moments: Sequence[Moment],
+    *,
+    provisional: Moment | None = None,
+    alerts: Iterable[Alert] = (),
 ) -> ParticipantTimeline:
     """Points of one participant; `moments` ascend by start.
 
@@ -106,27 +141,36 @@ def participant_timeline(
     return ParticipantTimeline(
         participant=participant,
         title=title,
-        smoothed=_points(moments, [one.smoothed for one in moments]),
-        raw=_points(moments, [one.raw for one in moments]),
-        emotions=tuple(
-            Line(
-                name=words.EMOTION[emotion],
-                points=_points(moments, [one.emotions.get(emotion) for one in moments]),
-            )
-            for emotion in strongest
-        ),
-        modalities=tuple(
-            Line(
-                name=words.MODALITY[modality],
-                points=_points(moments, [one.weights.get(modality) for one in moments]),
-            )
-            for modality in MODALITIES
-            if any(modality in one.weights for one in moments)
-        ),
+        moments=tuple(moments),
+        strongest=tuple(words.EMOTION[emotion] for emotion in strongest),
+        provisional=provisional,
+        alerts=tuple(alert_span(one) for one in sorted(alerts, key=lambda one: one.fired_ns)),
         unsure=_spans(moments, [bool(one.emotions) and one.abstained for one in moments]),
         nothing=_spans(moments, [not one.emotions for one in moments]),
         summary=_summary(title, moments, readable, strongest),
     )
+
+
+def alert_span(alert: Alert) -> AlertSpan:
+    """`alert` as the chart draws it."""
+    resolved_ns = alert.resolved_ns
+    return AlertSpan(
+        name=words.alert(alert.rule),
+        severity=alert.severity,
+        since=alert.fired_ns // MS_NS,
+        until=None if resolved_ns is None else resolved_ns // MS_NS,
+        title=words.alert_title(alert, waits=alert.open),
+    )
+
+
+def end_ms(one: Moment) -> int:
+    """Where a moment stands on the axis of time."""
+    return one.end_ns // MS_NS
+
+
+def scaled(value: float | None) -> float | None:
+    """In percent, as the axis counts."""
+    return None if value is None else round(value * 100, 1)
 
 
 def strongest_emotions(moments: Sequence[Moment]) -> tuple[Emotion, ...]:
@@ -139,13 +183,6 @@ def strongest_emotions(moments: Sequence[Moment]) -> tuple[Emotion, ...]:
         if emotion is not Emotion.NEUTRAL
     }
     return tuple(sorted(total, key=lambda emotion: (-total[emotion], emotion))[:STRONGEST])
-
-
-def _points(moments: Sequence[Moment], values: Sequence[float | None]) -> tuple[Point, ...]:
-    return tuple(
-        (one.end_ns // MS_NS, None if value is None else round(value * 100, 1))
-        for one, value in zip(moments, values, strict=True)
-    )
 
 
 def _spans(moments: Sequence[Moment], marked: Sequence[bool]) -> tuple[Span, ...]:

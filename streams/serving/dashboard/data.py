@@ -1,0 +1,61 @@
+"""What the pages fetch beside themselves: rows, points and exports, each of one caller."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+
+from streams.serving.dashboard.board import Board
+from streams.serving.dashboard.client import (
+    ApiClient,
+    ApiUnavailableError,
+    UnknownConversationError,
+)
+from streams.serving.dashboard.exports import passed_on
+from streams.serving.dashboard.points import points
+
+INT64_MAX: Final = 2**63 - 1
+After = Annotated[int, Query(ge=0, le=INT64_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the pages of one caller read from."""
+
+    board: Board
+    client: ApiClient
+
+
+def router(desk_of: Callable[[Request], Desk]) -> APIRouter:
+    """The routes; `desk_of` says whose data a request may see."""
+    routes = APIRouter()
+
+    @routes.get("/rows")
+    async def live_rows(request: Request, after: After = 0) -> Response:
+        return _json(desk_of(request).board.rows(after))
+
+    @routes.get("/points/{conversation}/{participant}")
+    async def chart_points(
+        request: Request, conversation: str, participant: str, after: After = 0
+    ) -> Response:
+        try:
+            timeline = await desk_of(request).board.timeline(conversation)
+        except ApiUnavailableError:
+            return Response(status_code=503)
+        except UnknownConversationError:
+            return Response(status_code=404)
+        if participant not in timeline.call.standings:
+            return Response(status_code=404)
+        return _json(points(timeline.drawn(participant), after))
+
+    @routes.get("/export/{conversation}/{form}")
+    async def export(request: Request, conversation: str, form: str) -> Response:
+        return await passed_on(desk_of(request).client, conversation, form)
+
+    return routes
+
+
+def _json(body: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")
