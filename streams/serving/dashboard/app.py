@@ -1,56 +1,105 @@
-"""The dashboard as an application: two pages, their points, and one reader of the API."""
+"""The dashboard as an application: who may come in, the pages, and points of their charts."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
-from streams.serving.dashboard.board import Board
-from streams.serving.dashboard.client import ApiClient
+from streams.serving.dashboard import data, signin
+from streams.serving.dashboard.alerts_page import alerts_page
+from streams.serving.dashboard.calls_page import calls_page
 from streams.serving.dashboard.conversation_page import conversation_page
-from streams.serving.dashboard.data import Desk, router
+from streams.serving.dashboard.desk import Desks
+from streams.serving.dashboard.frame import admitted
+from streams.serving.dashboard.guard import Door, Guard
 from streams.serving.dashboard.live_page import live_page
+from streams.serving.dashboard.privacy_page import privacy_page
+from streams.serving.dashboard.rules_page import rules_page
+from streams.serving.dashboard.sessions import Sessions
+from streams.serving.dashboard.system_page import system_page
+from streams.serving.dashboard.trends_page import trends_page
 
 ASSETS: Final = Path(__file__).parent / "assets"
 
 
 def create_dashboard(api_url: str) -> FastAPI:
-    """Build the dashboard for the API at `api_url`. One to a process: NiceGUI is global."""
-    client = ApiClient(api_url)
-    board = Board(client)
+    """Build the dashboard for the API at `api_url`. One to a process: NiceGUI is global.
+
+    Whoever the API serves without a credential sees pages without signing in.
+    """
+    desks = Desks(api_url)
+    door = Door(desks, Sessions())
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        following = asyncio.create_task(board.run(), name="board")
+        sweeping = asyncio.create_task(desks.run(), name="desks")
         try:
-            async with client:
-                yield
+            yield
         finally:
-            following.cancel()
+            sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await following
+                await sweeping
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.add_middleware(Guard, door=door)
     app.mount("/assets", StaticFiles(directory=ASSETS))
+    app.include_router(signin.router(door, signin.Attempts()))
 
     @app.get("/healthz")
     async def alive() -> dict[str, str]:
         return {"status": "alive"}
 
-    app.include_router(router(lambda _: Desk(board, client)))
+    app.include_router(data.router(lambda request: request.state.admitted.desk))
+
+    _pages()
+    ui.run_with(
+        app, favicon=ASSETS / "icon.svg", show_welcome_message=False, tailwind=False, dark=None
+    )
+    return app
+
+
+def _pages() -> None:
+    """Every page, for whoever the guard let through."""
 
     @ui.page("/", title="Live calls · affectstream")
     def live() -> None:
-        live_page(board)
+        live_page(admitted().desk.board)
 
     @ui.page("/conversations/{conversation}", title="Conversation · affectstream")
     async def one(conversation: str, at: str = "") -> None:
-        await conversation_page(board, client, conversation, at)
+        desk = admitted().desk
+        await conversation_page(desk.board, desk.client, conversation, at)
 
-    ui.run_with(app, favicon=ASSETS / "icon.svg", show_welcome_message=False, tailwind=False)
-    return app
+    @ui.page("/alerts", title="Alerts · affectstream")
+    async def alerts() -> None:
+        await alerts_page(admitted().desk)
+
+    @ui.page("/rules", title="Rules · affectstream")
+    async def rules() -> None:
+        await rules_page(admitted().desk)
+
+    @ui.page("/trends", title="Trends · affectstream")
+    async def trends() -> None:
+        await trends_page(admitted().desk)
+
+    @ui.page("/calls", title="Calls · affectstream")
+    async def calls(
+        group: str = "queue",
+        key: str = "",
+        start: Annotated[str, Query(alias="from")] = "",
+        end: Annotated[str, Query(alias="to")] = "",
+    ) -> None:
+        await calls_page(admitted().desk, group, key, start, end)
+
+    @ui.page("/privacy", title="Privacy · affectstream")
+    async def privacy() -> None:
+        await privacy_page(admitted().desk)
+
+    @ui.page("/system", title="System · affectstream")
+    async def system() -> None:
+        await system_page(admitted().desk)

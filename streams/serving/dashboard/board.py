@@ -7,7 +7,7 @@ the one it showed last, so a quiet second costs nothing.
 import asyncio
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
@@ -116,6 +116,7 @@ class Board:
         recent: conversations that ended last, newest first.
         version: grows with every change of `calls`.
         trouble: why the API cannot be read, None while it can.
+        on_event: told of every event, before the board takes it in; must not wait.
         away_ns: wall time since which it cannot.
         alerts: those that are open, by id.
     """
@@ -127,6 +128,7 @@ class Board:
         self.version = 0
         self.loaded = False
         self.trouble: str | None = None
+        self.on_event: Callable[[LiveEvent], None] | None = None
         self.away_ns: int | None = None
         self.alerts: dict[str, Alert] = {}
         self._timelines: OrderedDict[str, Timeline] = OrderedDict()
@@ -197,6 +199,8 @@ class Board:
         return found
 
     async def _take(self, event: LiveEvent, *, began: bool) -> None:
+        if self.on_event is not None:
+            self.on_event(event)
         if event.kind == "gap" or (event.kind == "ready" and began):
             await self._load()
         if self.trouble is not None:

@@ -140,9 +140,21 @@ class ApiClient:
     of its own, and UnknownConversationError for 404.
     """
 
-    def __init__(self, api_url: str) -> None:
+    def __init__(self, api_url: str, credential: str | None = None) -> None:
         self.url = api_url
-        self._http = httpx.AsyncClient(base_url=api_url, timeout=TIMEOUT_S)
+        self.refused = False
+        """True once the API no longer takes the credential, or asks for one."""
+        self._http = httpx.AsyncClient(
+            base_url=api_url,
+            timeout=TIMEOUT_S,
+            headers={} if credential is None else {"Authorization": f"Bearer {credential}"},
+            event_hooks={"response": [self._noted]},
+        )
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The connection, with the credential: for the other parts of the API."""
+        return self._http
 
     async def __aenter__(self) -> Self:
         return self
@@ -154,6 +166,10 @@ class ApiClient:
         traceback: TracebackType | None,
     ) -> None:
         await self._http.aclose()
+
+    async def _noted(self, response: httpx.Response) -> None:
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            self.refused = True
 
     async def live(self) -> list[Conversation]:
         """Every conversation that runs."""
@@ -172,6 +188,23 @@ class ApiClient:
         query = {"state": "ended", "limit": limit}
         page = await self._get(LIST, _Conversations, query)
         return [_call(item) for item in page.items]
+
+    async def began(
+        self, start_ns: int, end_ns: int, *, queue: str | None = None
+    ) -> AsyncGenerator[Conversation]:
+        """Conversations that began in `[start_ns, end_ns)`, newest first."""
+        cursor: str | None = None
+        while True:
+            query = {"queue": queue, "limit": 200, "cursor": cursor}
+            page = await self._get(LIST, _Conversations, query)
+            for call in map(_call, page.items):
+                if call.started_ns < start_ns:
+                    return
+                if call.started_ns < end_ns:
+                    yield call
+            cursor = page.next
+            if cursor is None:
+                return
 
     async def conversation(self, conversation: str) -> Conversation:
         """One conversation, running or not."""

@@ -1,31 +1,18 @@
 """What the pages fetch beside themselves: rows, points and exports, each of one caller."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from streams.serving.dashboard.board import Board
-from streams.serving.dashboard.client import (
-    ApiClient,
-    ApiUnavailableError,
-    UnknownConversationError,
-)
+from streams.serving.dashboard.client import ApiUnavailableError, UnknownConversationError
+from streams.serving.dashboard.desk import Desk
 from streams.serving.dashboard.exports import passed_on
 from streams.serving.dashboard.points import points
 
 INT64_MAX: Final = 2**63 - 1
 After = Annotated[int, Query(ge=0, le=INT64_MAX)]
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the pages of one caller read from."""
-
-    board: Board
-    client: ApiClient
 
 
 def router(desk_of: Callable[[Request], Desk]) -> APIRouter:

@@ -1,29 +1,87 @@
-"""What every page has: its head, the state of the connection, and the time of whoever looks."""
+"""What every page has: its head, the way to the others, who looks, and the connection."""
 
 from datetime import UTC, datetime, tzinfo
-from typing import Final
+from typing import Final, cast
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nicegui import ui
 
-from streams.serving.dashboard import words
+from streams.serving.access.caller import Rank
+from streams.serving.dashboard import desk_words, words
 from streams.serving.dashboard.board import Board
+from streams.serving.dashboard.forms import said
+from streams.serving.dashboard.guard import Admitted
 
 TICK_S: Final = 1.0
 MS_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
-HEAD: Final = '<link rel="stylesheet" href="/assets/pages.css">'
+HEAD: Final = (
+    '<script src="/assets/theme.js"></script>'
+    '<link rel="stylesheet" href="/assets/pages.css">'
+    '<link rel="stylesheet" href="/assets/desk.css">'
+)
+THEME: Final = (
+    '<span class="system">Theme: system</span><span class="light">Theme: light</span>'
+    '<span class="dark">Theme: dark</span>'
+)
+SIGN_OUT: Final = (
+    '<form method="post" action="/signout"><input type="hidden" name="token" value="{token}">'
+    '<button class="bare" type="submit">{text}</button></form>'
+)
+
+
+def admitted() -> Admitted:
+    """Who looks at the page that is being built."""
+    request = ui.context.client.request
+    return cast("Admitted", request.state.admitted)
 
 
 def frame(where: str) -> ui.label:
-    """Head of every page; the label shows the state of the connection."""
+    """Head of every page; the label shows the state of the connection.
+
+    `where` names what is not in the navigation: a conversation.
+    """
+    who = admitted()
+    path = ui.context.client.request.url.path
     ui.add_head_html(HEAD)
     with ui.element("header").classes("bar"):
         ui.link("affectstream", "/").classes("mark quiet")
-        ui.link(words.LIVE, "/").classes("where quiet")
         if where:
             ui.label(where).classes("where").props("aria-current=page")
-        return ui.label().classes("state")
+        said("button", "Menu").classes("bare burger").props(
+            'type=button aria-expanded=false aria-controls="pages" data-menu'
+        )
+        with ui.element("nav").classes("pages").props('id=pages aria-label="Pages"'):
+            places = {name: _place(name, target, path) for name, target, _ in desk_words.PAGES}
+        state = ui.label().classes("state").props("role=status")
+        with ui.element("div").classes("who"):
+            name = said("span", "")
+            theme = ui.html(THEME, sanitize=False, tag="button")
+            theme.classes("bare theme").props("type=button data-theme-choice")
+            if who.session is not None:
+                token = who.session.form_token
+                ui.html(SIGN_OUT.format(token=token, text=desk_words.SIGN_OUT), sanitize=False)
+    shown: list[object] = [None]
+
+    def follow() -> None:
+        if who.desk.refused or (who.session is not None and who.session.ended):
+            ui.navigate.to(f"/signin?next={quote(path, safe='')}")
+            return
+        now = (who.desk.me, who.desk.open_alerts and len(who.desk.open_alerts))
+        if now == shown[0]:
+            return
+        shown[0] = now
+        me, open_alerts = now
+        name.set_text(" · ".join(part for part in (me.name, me.tenant) if part))
+        is_admin = me.may(Rank.ADMIN)
+        for page, _, admin_only in desk_words.PAGES:
+            places[page].set_visibility(is_admin or not admin_only)
+        places["Alerts"].set_text(f"Alerts ({open_alerts})" if open_alerts else "Alerts")
+
+    follow()
+    ui.timer(TICK_S, follow)
+    return state
 
 
 def skip_link(target: str) -> None:
@@ -66,3 +124,8 @@ async def browser_zone() -> tzinfo:
         return ZoneInfo(str(name))
     except (ZoneInfoNotFoundError, ValueError):
         return UTC
+
+
+def _place(name: str, target: str, path: str) -> ui.link:
+    link = ui.link(name, target).classes("quiet")
+    return link.props("aria-current=page") if path == target else link

@@ -1,0 +1,73 @@
+"""Decisions, consents and erasures, as the API tells them."""
+
+import msgspec
+
+from streams.serving.dashboard.asking import Asking
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a decision was made from."""
+
+    role: str = "unknown"
+    region: str | None = None
+    purpose: str | None = None
+    notice: bool | str | None = None
+    consent: bool | str | None = None
+
+
+class PolicyDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one modality of one participant may be analysed, and why."""
+
+    conversation: str
+    participant: str
+    modality: str
+    at: str
+    allowed: bool
+    reason: str
+    profile: str = ""
+    facts: Facts = Facts()
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a participant said, or was told."""
+
+    conversation: str
+    participant: str
+    at: str
+    consent: bool | str | None = None
+    notice: bool | str | None = None
+    deleted_windows: int | None = None
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """The receipt of an erasure."""
+
+    id: str
+    kind: str
+    at: str
+    by: str
+    conversations: int = 0
+    rows: dict[str, int] = {}
+    keys: int = 0
+    kafka_until: str | None = None
+
+
+async def decisions(asking: Asking, *, refused_only: bool) -> list[PolicyDecision]:
+    """Newest first."""
+    query = {"allowed": "false" if refused_only else None}
+    return await asking.listed("/v1/decisions", PolicyDecision, query)
+
+
+async def consents(asking: Asking) -> list[Consent]:
+    """Newest first."""
+    return await asking.listed("/v1/consents", Consent)
+
+
+async def erasures(asking: Asking) -> list[Erasure]:
+    """Receipts, newest first."""
+    return await asking.listed("/v1/erasures", Erasure)
+
+
+async def erase(asking: Asking, kind: str, name: str) -> Erasure:
+    """Delete a `conversation`, or every conversation of a `subject`. It cannot be undone."""
+    return await asking.send("POST", "/v1/erasures", Erasure, {kind: name})
