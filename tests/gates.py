@@ -1,9 +1,11 @@
-"""Policy gates for tests that are about something else."""
+"""Policy for tests that are about something else."""
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from inference.labels import Modality
-from storage.values import ConsentChange, Ruling
+from storage.errors import StoreUnavailableError
+from storage.values import ConsentChange, ConversationKey, PolicyNews, Ruling
 from streams.records import ControlEvent
 
 
@@ -32,3 +34,21 @@ class Everything:
     def consents(self) -> tuple[ConsentChange, ...]:
         """Nothing was said."""
         return ()
+
+
+@dataclass
+class FakePolicy:
+    """Records of policy; outages and erased conversations on demand."""
+
+    recorded: list[PolicyNews] = field(default_factory=list)
+    erased: set[ConversationKey] = field(default_factory=set)
+    outages: int = 0
+
+    async def record(self, news: PolicyNews) -> bool:
+        if self.outages:
+            self.outages -= 1
+            raise StoreUnavailableError("connection refused")
+        if news.key in self.erased:
+            return False
+        self.recorded.append(news)
+        return True

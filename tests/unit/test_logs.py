@@ -37,7 +37,7 @@ from streams.worker.kafka_output import KafkaOutput
 from streams.worker.partitions import Partitions
 from streams.worker.pump import Pump
 from streams.worker.scoring_thread import ScoringThread
-from tests.gates import Everything
+from tests.gates import Everything, FakePolicy
 from tests.scores import absent_score
 from tests.strategies import control
 
@@ -169,7 +169,8 @@ async def test_no_log_of_a_worker_holds_words_voices_or_faces(
     results, letters = Results(away=away), Letters()
     scoring = ScoringThread(cast("Any", Scorer(fails=fails)), "live")
     pump = Pump(
-        partitions, run="live", results=cast("Any", results), scoring=scoring, sink=letters,
+        partitions, run="live", results=cast("Any", results), policy=FakePolicy(),
+        scoring=scoring, sink=letters,
         live=None, max_batch=16,
     )  # fmt: skip
     running = asyncio.create_task(pump.run())

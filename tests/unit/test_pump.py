@@ -17,7 +17,6 @@ from storage.values import (
     ConversationKey,
     ParticipantBatch,
     ParticipantKey,
-    PolicyNews,
     Progress,
     StoredConversation,
     Transition,
@@ -37,7 +36,7 @@ from streams.worker.feed import Assignment, RawRecord
 from streams.worker.partitions import Partitions
 from streams.worker.pump import Pump
 from streams.worker.scoring_thread import ScoringThread
-from tests.gates import Everything
+from tests.gates import Everything, FakePolicy
 from tests.scores import absent_score
 from tests.strategies import control
 
@@ -134,24 +133,6 @@ class FakeSink:
 
     async def deliver(self, letters: list[DeadLetter]) -> None:
         self.letters += letters
-
-
-@dataclass
-class FakePolicy:
-    """Records of policy; outages and erased conversations on demand."""
-
-    recorded: list[PolicyNews] = field(default_factory=list)
-    erased: set[ConversationKey] = field(default_factory=set)
-    outages: int = 0
-
-    async def record(self, news: PolicyNews) -> bool:
-        if self.outages:
-            self.outages -= 1
-            raise StoreUnavailableError("connection refused")
-        if news.key in self.erased:
-            return False
-        self.recorded.append(news)
-        return True
 
 
 class Bench:

@@ -40,7 +40,7 @@ from streams.worker.partitions import Partitions
 from streams.worker.pump import Pump
 from streams.worker.relay import Relay
 from streams.worker.scoring_thread import ScoringThread
-from tests.gates import Everything
+from tests.gates import Everything, FakePolicy
 from tests.scores import absent_score, batch, distressed
 from tests.strategies import control
 
@@ -154,7 +154,7 @@ async def journey(engine: AsyncEngine) -> Broker:
         )
     results, scoring = Ends(engine), ScoringThread(cast("Any", Scorer()), "live")
     pump = Pump(
-        partitions, run="live", results=results, scoring=scoring,
+        partitions, run="live", results=results, policy=FakePolicy(), scoring=scoring,
         sink=cast("Any", None), live=None, max_batch=16,
     )  # fmt: skip
     running = asyncio.create_task(pump.run())
