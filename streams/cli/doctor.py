@@ -2,15 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.console import Console
 
 from inference.errors import AffectstreamError
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 CLOCK_LIMIT_S: Final = 1.0
 ANSWER_S: Final = 60.0
@@ -33,8 +37,16 @@ class SchemaError(AffectstreamError):
     """The database is not at the schema of this version."""
 
 
+class RulesError(AffectstreamError):
+    """Alert rules that do not hold, or that tell nobody."""
+
+
+class OpenError(AffectstreamError):
+    """The settings let `serve` refuse to start."""
+
+
 def doctor(*, json: bool = False) -> int:
-    """Check broker, topics, database, cache, clock and models; exits with 1 if one fails.
+    """Check broker, topics, database, cache, clock, rules, access and models; 1 if one fails.
 
     Example: `affectstream doctor`
 
@@ -61,6 +73,8 @@ async def _examine(settings: Settings) -> list[Finding]:
         "database": _database,
         "clock": _clock,
         "cache": _cache,
+        "rules": _rules,
+        "access": _access,
         "models": _models,
     }
     return [await _ask(name, probe, settings) for name, probe in probes.items()]
@@ -76,6 +90,17 @@ async def _ask(name: str, probe: Probe, settings: Settings) -> Finding:
         return Finding(name, ok=False, detail=str(exc))
 
 
+@asynccontextmanager
+async def _engine(settings: Settings) -> AsyncIterator["AsyncEngine"]:
+    from storage.engine import open_engine
+
+    engine = open_engine(settings.database_url.get_secret_value())
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
 async def _topics(settings: Settings) -> str:
     from streams import topics
     from streams.kafka_admin import check_topics
@@ -88,14 +113,10 @@ async def _topics(settings: Settings) -> str:
 
 
 async def _database(settings: Settings) -> str:
-    from storage.engine import open_engine
     from storage.upgrade import newest_revision, revision
 
-    engine = open_engine(settings.database_url.get_secret_value())
-    try:
+    async with _engine(settings) as engine:
         found, wanted = await revision(engine), newest_revision()
-    finally:
-        await engine.dispose()
     if found != wanted:
         raise SchemaError(
             f"the schema is at {found or 'nothing'}, this version wants {wanted}: run "
@@ -105,16 +126,12 @@ async def _database(settings: Settings) -> str:
 
 
 async def _clock(settings: Settings) -> str:
-    from storage.engine import open_engine
     from storage.upgrade import server_time_ns
 
-    engine = open_engine(settings.database_url.get_secret_value())
-    try:
+    async with _engine(settings) as engine:
         before_ns = time.time_ns()
         theirs_ns = await server_time_ns(engine)
         ours_ns = (before_ns + time.time_ns()) // 2
-    finally:
-        await engine.dispose()
     apart_s = abs(theirs_ns - ours_ns) / 1e9
     if apart_s > CLOCK_LIMIT_S:
         raise ClockError(
@@ -133,6 +150,50 @@ async def _cache(settings: Settings) -> str:
     finally:
         await cache.close()
     return "Redis answers"
+
+
+async def _rules(settings: Settings) -> str:
+    """Whether every stored rule reads, and names targets that the settings have."""
+    from storage.rules import read_every_rule
+    from streams.alerts.book import RuleBook
+
+    async with _engine(settings) as engine:
+        stored = await read_every_rule(engine)
+    book = RuleBook.of(stored)
+    if book.unreadable:
+        raise RulesError(f"{book.unreadable[0]}; it holds as if it were switched off")
+    known = {f"webhook:{name}" for name in settings.webhooks}
+    if settings.alertmanager_url.get_secret_value():
+        known.add("alertmanager")
+    now_ns, count = time.time_ns(), 0
+    for tenant in sorted({settings.tenant, *(row.tenant for row in stored)}):
+        for rule in book.in_force(tenant, now_ns):
+            count += tenant == settings.tenant
+            unknown = sorted({*rule.spec.notify} - known)
+            if unknown:
+                raise RulesError(
+                    f"rule {rule.name} of tenant {tenant} tells {unknown[0]}, which no setting "
+                    "names: write it under webhooks, or change notify"
+                )
+    return f"{count} alert rules of tenant {settings.tenant}; {len(known)} targets outside"
+
+
+async def _access(settings: Settings) -> str:
+    """Who may ask the API, and whether subjects can be kept as digests."""
+    from storage.keys import keys_exist
+    from streams.serving.access.local import is_loopback
+
+    async with _engine(settings) as engine:
+        keys = await keys_exist(engine)
+    ways = [name for name, there in (("keys", keys), ("OIDC", bool(settings.oidc_issuer))) if there]
+    if not ways and not is_loopback(settings.api_host):
+        raise OpenError(
+            f"serve will refuse to listen on {settings.api_host}: make a key with "
+            "`affectstream keys create NAME --rank supervisor`, or set oidc_issuer"
+        )
+    asked = " and ".join(ways) if ways else "this machine only, without credentials"
+    secret = "" if settings.secret.get_secret_value() else "; no `secret`: subjects are not kept"
+    return f"the API answers {asked}{secret}"
 
 
 async def _models(settings: Settings) -> str:
