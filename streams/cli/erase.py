@@ -47,7 +47,10 @@ def erase(
         print(msgspec.json.encode(receipt).decode())  # noqa: T201 - the command's result
         return
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"erased {receipt.conversations} conversations, receipt {receipt.id}")
+    what = (
+        "1 conversation" if receipt.conversations == 1 else f"{receipt.conversations} conversations"
+    )
+    console.print(f"erased {what}, receipt {receipt.id}")
     for table, rows in receipt.rows.items():
         console.print(f"  {table}: {rows}", markup=False)
     console.print(f"  keys of the cache: {receipt.keys}")

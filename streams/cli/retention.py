@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from streams.settings import Settings
+
+SECOND_NS: Final = 1_000_000_000
 
 if TYPE_CHECKING:
     from storage.retention import Expired
@@ -30,13 +32,25 @@ def retention(
     if json:
         _print_json(found, dry_run=dry_run)
         return
+    _show(found, dry_run=dry_run)
+
+
+def _show(found: "list[Expired]", *, dry_run: bool) -> None:
+    """A table by class, and the sum."""
+    from rich.table import Table
+
     from inference.contract import format_time
 
-    console = Console(highlight=False, soft_wrap=True)
-    done = "would go" if dry_run else "went"
+    table = Table(box=None, pad_edge=False)
+    for heading in ("class", "before", "rows", "of table"):
+        table.add_column(heading, justify="right" if heading == "rows" else "left")
     for item in found:
-        before = format_time(item.before_ns)
-        console.print(f"{item.kind}: {item.rows} rows of {item.table} from before {before} {done}")
+        before = format_time(item.before_ns // SECOND_NS * SECOND_NS)
+        table.add_row(item.kind, before, str(item.rows), item.table)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    total = sum(item.rows for item in found)
+    console.print(f"{total} rows would go" if dry_run else f"{total} rows went")
 
 
 async def _retention(settings: Settings, *, dry_run: bool) -> "list[Expired]":

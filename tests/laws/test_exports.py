@@ -131,6 +131,8 @@ def test_cues_come_in_order_and_one_of_each_participant_at_a_time(
 
 def test_a_cue_says_what_a_score_says() -> None:
     assert words(distressed(0, 0.74)).endswith(">customer p-1: anger 74 %, distress 74 %")
+    named = words(distressed(0, 0.74, participant="customer"))
+    assert named == "<v customer>customer: anger 74 %, distress 74 %"
 
 
 @given(window_scores())

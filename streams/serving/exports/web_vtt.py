@@ -61,7 +61,8 @@ def _taken(waiting: deque[_Cue], started_ns: int, until_ns: int | None) -> bytes
 
 def words(score: WindowScore) -> str:
     """What a cue says: ids have no character that means something in WebVTT."""
-    who = f"<v {score.role} {score.participant}>{score.role} {score.participant}"
+    name = " ".join(dict.fromkeys((score.role.value, score.participant)))  # often the same word
+    who = f"<v {name}>{name}"
     if score.emotions is None or score.distress is None:
         return f"{who}: nothing to go by"
     distress = f"distress {_percent(score.distress.probability)}"
