@@ -44,16 +44,6 @@ class EndedJson(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: int
 
 
-class WithdrawnJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A participant withdrew consent: nothing that ends after it is kept."""
-
-    tenant: str
-    conversation: str
-    participant: str
-    withdrawn_ns: int
-    deleted_windows: int
-
-
 class GivenUpJson(msgspec.Struct, frozen=True, kw_only=True):
     """A window that failed too often to be scored or stored."""
 
@@ -94,7 +84,7 @@ def document(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         alert: what is told of an alert; None leaves its channels out.
     """
     types: list[type[msgspec.Struct]] = [kind for _, kind, _ in RECORDS.values()]
-    types += [ScoreJson, GivenUpJson, EndedJson, WithdrawnJson, ReadyJson, GapJson]
+    types += [ScoreJson, GivenUpJson, EndedJson, ReadyJson, GapJson]
     if alert is not None:
         types.append(alert)
     return {
@@ -141,7 +131,7 @@ def _channels(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
     channels["scores"] = _topic(topics.SCORES, ("Score",), "Final scores.")
     given_up = topics.dead_letters(topics.SCORES)
     channels["scoresDeadLetters"] = _topic(given_up, ("GivenUp",), "Windows without a score.")
-    live = ["Ready", "LiveScore", "Provisional", "Ended", "Withdrawn", "Gap"]
+    live = ["Ready", "LiveScore", "Provisional", "Ended", "Gap"]
     if alert is not None:
         channels["alerts"] = _topic(topics.ALERTS, ("Alert",), "Alerts that fire and end.")
         live.append("LiveAlert")
@@ -225,11 +215,6 @@ def _messages(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         "LiveScore": ("score", "ScoreJson", "A final score."),
         "Provisional": ("provisional", "ScoreJson", "A score that is not final; has no id."),
         "Ended": ("ended", "EndedJson", "A conversation ended."),
-        "Withdrawn": (
-            "withdrawn",
-            "WithdrawnJson",
-            "Consent was withdrawn: drop what you show of later windows.",
-        ),
         "Gap": ("gap", "GapJson", "Events are too old to repeat: load what you show again."),
     }.items():
         messages[name] = _on_stream(event, schema, summary)

@@ -170,8 +170,6 @@ def test_scores_headers_and_stream_events_fit_what_is_said_of_them(
     fits("GivenUpJson", json.loads(given_up.value))
     fits("EndedJson", {"tenant": "acme", "conversation": "c-1", "ended_ns": 1})
     fits("GapJson", {"after": 1, "resumed_at": 9})
-    gone = {"tenant": "acme", "conversation": "c-1", "participant": "p-1"}
-    fits("WithdrawnJson", gone | {"withdrawn_ns": 1, "deleted_windows": 2})
 
 
 class ToldJson(msgspec.Struct, frozen=True, kw_only=True):

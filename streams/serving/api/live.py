@@ -16,9 +16,8 @@ from streams.serving.problems import documented
 
 EVENTS: Final = (
     "`ready` where the stream starts; `score` for a final score, `alert` for what happened to "
-    "an alert, `ended` for the end of a conversation and `withdrawn` where consent was withdrawn "
-    "and later windows were deleted, each with an id; `provisional` for a score that is not "
-    "final, without an id; `gap` where events are too old to repeat: load "
+    "an alert and `ended` for the end of a conversation, each with an id; `provisional` for a "
+    "score that is not final, without an id; `gap` where events are too old to repeat: load "
     "what you show again. The data of `alert` is `transition` (`firing`, `resolved`, "
     "`acknowledged`, `snoozed`, `judged`) and `alert`, the alert as it was then."
 )
