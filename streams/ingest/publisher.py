@@ -22,7 +22,7 @@ from streams import topics, traces
 from streams.cloud_events import MSGPACK, cloud_event
 from streams.ingest.errors import OptionError, PublishError
 from streams.ingest.source import FileSource, Timed
-from streams.policy import Basis
+from streams.policy import Basis, Decision
 from streams.records import (
     AudioChunk,
     ControlEvent,
@@ -58,7 +58,7 @@ class Gate(Protocol):
 
     def forbidden_within(
         self, participant: str, modality: Modality, start_ns: int, end_ns: int
-    ) -> Basis | None:
+    ) -> Decision | None:
         """Why this modality of this participant may not be analysed in all of that time."""
         ...
 
@@ -102,9 +102,9 @@ def permitted(timed: Iterator[Timed], gate: Gate, stats: PublishStats) -> Iterat
             gate.apply(record)
         elif record.kind is Kind.DATA:
             modality, start_ns, end_ns = _span(record)
-            basis = gate.forbidden_within(record.participant, modality, start_ns, end_ns)
-            if basis is not None:
-                stats.withheld[modality, basis] += 1
+            refused = gate.forbidden_within(record.participant, modality, start_ns, end_ns)
+            if refused is not None:
+                stats.withheld[modality, refused.basis] += 1
                 continue
         yield item
 

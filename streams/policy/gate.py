@@ -7,7 +7,7 @@ from typing import Final
 
 from inference.labels import MODALITIES, Modality
 from storage.values import ConsentChange, Ruling
-from streams.policy.decision import Basis, Decision, Facts, Profile, decide
+from streams.policy.decision import Decision, Facts, Profile, decide
 from streams.records import ControlEvent, ControlKind
 
 EVERYBODY: Final = "-"
@@ -74,12 +74,12 @@ class ConversationGate:
 
     def forbidden_within(
         self, participant: str, modality: Modality, start_ns: int, end_ns: int
-    ) -> Basis | None:
-        """What the first decision against it rests on; None if it is permitted throughout."""
+    ) -> Decision | None:
+        """The first decision against it in that time; None if it is permitted throughout."""
         times = self._timeline(participant).times
         changes = times[bisect_right(times, start_ns) : bisect_right(times, end_ns - 1)]
         decisions = (self.decision(participant, modality, at_ns) for at_ns in (start_ns, *changes))
-        return next((one.basis for one in decisions if not one.allowed), None)
+        return next((one for one in decisions if not one.allowed), None)
 
     def decision(self, participant: str, modality: Modality, at_ns: int) -> Decision:
         """The decision that holds at that event time, with its reason."""
