@@ -83,7 +83,7 @@ $(VENV)/browser: $(VENV)/installed
 # time; tests that miss it are skipped, but in CI they fail.
 $(VENV)/node: tests/node/package-lock.json $(VENV)/installed
 	@if ! command -v npm >/dev/null; then echo "make: no npm: tests that need it are skipped"; \
-	elif (cd tests/node && npm ci --silent); then touch $@; \
+	elif (cd tests/node && npm ci --silent --fetch-retry-maxtimeout=10000); then touch $@; \
 	else echo "make: npm ci failed: tests that need it are skipped"; fi
 
 # Prometheus' own checker, and Alertmanager to send alerts to: unpacked, never installed.

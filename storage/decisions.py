@@ -36,8 +36,8 @@ class DecisionPlace:
     modality: str
 
 
-async def write_rulings(connection: AsyncConnection, news: PolicyNews) -> None:
-    """Store what is not on record yet, in the transaction of the caller.
+async def write_rulings(connection: AsyncConnection, news: PolicyNews) -> list[Ruling]:
+    """Store what is not on record yet, in the transaction of the caller; returns just that.
 
     Read again after a restart, the same decisions add nothing. A fact that came late
     corrects the row of its time. Under another profile than before, a decision holds from
@@ -50,7 +50,7 @@ async def write_rulings(connection: AsyncConnection, news: PolicyNews) -> None:
     known: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for stored in (await connection.execute(query)).mappings():
         known[stored["participant"], stored["modality"]][stored["at_ns"]] = dict(stored)
-    rows = []
+    rows, written = [], []
     for ruling in sorted(news.rulings, key=lambda item: item.at_ns):
         row = _row(news.key, ruling)
         standing = known[ruling.participant, ruling.modality.value]
@@ -60,6 +60,7 @@ async def write_rulings(connection: AsyncConnection, news: PolicyNews) -> None:
         if not _says_the_same(_at(standing, row["at_ns"]), row):
             standing[row["at_ns"]] = row
             rows.append(row)
+            written.append(ruling)
     if rows:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(policy_decisions)
@@ -67,6 +68,7 @@ async def write_rulings(connection: AsyncConnection, news: PolicyNews) -> None:
         await connection.execute(
             statement.on_conflict_do_update(index_elements=list(_KEY), set_=changed), rows
         )
+    return written
 
 
 async def read_decisions(engine: AsyncEngine, key: ConversationKey) -> list[StoredDecision]:

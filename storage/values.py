@@ -68,6 +68,8 @@ class Ruling:
     profile: str
     facts: Mapping[str, str | None]
     """What it was decided on: `role`, `region`, `purpose`, `notice`, `consent`."""
+    basis: str = field(default="", compare=False)
+    """In one word, for counting; not stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ from storage.values import (
     ConversationKey,
     ParticipantKey,
     PolicyNews,
+    Ruling,
 )
 
 EVERYBODY: Final = "-"
@@ -63,8 +64,10 @@ class PolicyStore:
         self._engine = engine
         self._digests = digests or Digests()
 
-    async def record(self, news: PolicyNews) -> bool:
-        """Store what is new of `news`, once; False if the conversation was erased.
+    async def record(self, news: PolicyNews) -> list[Ruling] | None:
+        """Store what is new of `news`, once.
+
+        Returns the decisions that were not on record, None if the conversation was erased.
 
         Consent withdrawn at t deletes what rests on windows that end after t: scores,
         evidence, rollups, words, messages that wait, rows of the live feed, alerts. An alert that
@@ -75,15 +78,15 @@ class PolicyStore:
         """
         async with transaction(self._engine) as connection:
             if await erased_among(connection, self._digests, [news.key]):
-                return False
-            await write_rulings(connection, news)
+                return None
+            decided = await write_rulings(connection, news)
             for change in await unrecorded(connection, news.key, news.consents):
                 deleted = 0
                 if change.consent == NO:
                     for participant in await _meant(connection, news, change):
                         deleted += await _withdraw(connection, news, change, participant)
                 await write_consent(connection, news.key, change, deleted)
-        return True
+        return decided
 
 
 async def _meant(

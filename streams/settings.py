@@ -219,8 +219,11 @@ class Settings(BaseSettings):
     memory_budget_mb: PositiveInt = 512
     """Payload bytes that open windows may hold; above it, topics that are ahead are paused."""
 
+    worker_host: str = "127.0.0.1"
+    """Where a worker answers `/healthz`, `/readyz` and `/metrics`, and nothing else, to whoever
+    connects."""
     worker_port: int = Field(default=8001, ge=0, le=65_535)
-    """Where a worker answers `/healthz`, `/readyz` and `/metrics` on loopback; 0 takes any."""
+    """Its port; 0 takes any."""
 
     # who hears of alerts
     webhooks: dict[

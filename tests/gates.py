@@ -1,6 +1,6 @@
 """Policy for tests that are about something else."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from inference.labels import Modality
@@ -44,11 +44,11 @@ class FakePolicy:
     erased: set[ConversationKey] = field(default_factory=set)
     outages: int = 0
 
-    async def record(self, news: PolicyNews) -> bool:
+    async def record(self, news: PolicyNews) -> Sequence[Ruling] | None:
         if self.outages:
             self.outages -= 1
             raise StoreUnavailableError("connection refused")
         if news.key in self.erased:
-            return False
+            return None
         self.recorded.append(news)
-        return True
+        return news.rulings

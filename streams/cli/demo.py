@@ -250,8 +250,7 @@ async def _play(sources: Sequence["FileSource"], settings: Settings, warn: "Warn
             )
         )
     if stats.withheld:
-        held = ", ".join(f"{count} of {what}" for what, count in stats.withheld.items())
-        warn(f"policy {settings.policy} withheld {held}")
+        warn(f"policy {settings.policy} withheld records: {stats.withheld_in_words}")
 
 
 async def _show(engine: "AsyncEngine", settings: Settings, sources: Sequence["FileSource"]) -> None:

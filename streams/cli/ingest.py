@@ -103,8 +103,8 @@ async def _ingest(
                 print(source.conversation, flush=True)  # noqa: T201 - the command's result
             await asyncio.gather(*(one(number, publisher) for number in range(len(sources))))
     for source, counted in zip(sources, stats, strict=True):
-        held = ", ".join(f"{count} {what}" for what, count in sorted(counted.withheld.items()))
-        policy = f"; policy {settings.policy} withheld {held} records" if held else ""
+        held = counted.withheld_in_words
+        policy = f"; policy {settings.policy} withheld records: {held}" if held else ""
         console.print(f"{source.media.path}: {counted.sent} records sent{policy}", markup=False)
 
 

@@ -60,7 +60,7 @@ def score(
             else:
                 results.print(score_line(item, source.start_ns))
         if stats.withheld:
-            held = ", ".join(f"{count} {what}" for what, count in sorted(stats.withheld.items()))
-            warn(f"{source.media.path}: policy {settings.policy} withheld {held} records")
+            held = stats.withheld_in_words
+            warn(f"{source.media.path}: policy {settings.policy} withheld records: {held}")
         if not scored:
             warn(f"{source.media.path}: no scores: policy {settings.policy} permits none of it")

@@ -14,8 +14,11 @@ from streams.settings import Settings
 
 def worker(
     *,
+    worker_host: Annotated[
+        str | None, Parameter(help="Address of /healthz, /readyz and /metrics, which name nobody.")
+    ] = None,
     worker_port: Annotated[
-        int | None, Parameter(help="Of /healthz, /readyz and /metrics; 0 takes a free one.")
+        int | None, Parameter(help="Port of the same; 0 takes a free one.")
     ] = None,
 ) -> None:
     """Score what arrives on Kafka, store it and tell others, until SIGTERM.
@@ -27,7 +30,8 @@ def worker(
     """
     from streams.cli._start import read_settings
 
-    asyncio.run(_worker(read_settings(service="worker", worker_port=worker_port)))
+    settings = read_settings(service="worker", worker_host=worker_host, worker_port=worker_port)
+    asyncio.run(_worker(settings))
 
 
 async def _worker(settings: Settings) -> None:
@@ -65,14 +69,15 @@ async def _worker(settings: Settings) -> None:
         ) as run:
             registry = CollectorRegistry()
             registry.register(run.metrics)
-            outbox = OutboxMetrics(engine)
+            outbox = OutboxMetrics(engine, targets=run.relay.sinks)
             registry.register(outbox)
             address = await stack.enter_async_context(
                 running(
                     health_app(run.checks, registry, (outbox.refresh,)),
-                    "127.0.0.1",
+                    settings.worker_host,
                     settings.worker_port,
                     option="--worker-port",
+                    anywhere=True,
                 )
             )
             log.info("worker_started", health=address, group=settings.group)

@@ -22,6 +22,7 @@ from streams import topics, traces
 from streams.cloud_events import MSGPACK, cloud_event
 from streams.ingest.errors import OptionError, PublishError
 from streams.ingest.source import FileSource, Timed
+from streams.policy import Basis, Decision
 from streams.records import (
     AudioChunk,
     ControlEvent,
@@ -55,10 +56,10 @@ class Gate(Protocol):
         """Take a fact."""
         ...
 
-    def permitted_throughout(
+    def forbidden_within(
         self, participant: str, modality: Modality, start_ns: int, end_ns: int
-    ) -> bool:
-        """Whether this modality of this participant may be analysed in all of that time."""
+    ) -> Decision | None:
+        """Why this modality of this participant may not be analysed in all of that time."""
         ...
 
 
@@ -75,8 +76,14 @@ class PublishStats:
     """What became of a file's records."""
 
     sent: int = 0
-    withheld: Counter[Modality] = field(default_factory=Counter)
-    """Records that policy kept back."""
+    withheld: Counter[tuple[Modality, Basis]] = field(default_factory=Counter)
+    """Records that policy kept back, and on what basis."""
+
+    @property
+    def withheld_in_words(self) -> str:
+        """`12 speech (no_notice), 3 face (refusal)`; empty where nothing was withheld."""
+        counted = sorted(self.withheld.items())
+        return ", ".join(f"{count} {what} ({basis})" for (what, basis), count in counted)
 
 
 def permitted(timed: Iterator[Timed], gate: Gate, stats: PublishStats) -> Iterator[Timed]:
@@ -95,8 +102,9 @@ def permitted(timed: Iterator[Timed], gate: Gate, stats: PublishStats) -> Iterat
             gate.apply(record)
         elif record.kind is Kind.DATA:
             modality, start_ns, end_ns = _span(record)
-            if not gate.permitted_throughout(record.participant, modality, start_ns, end_ns):
-                stats.withheld[modality] += 1
+            refused = gate.forbidden_within(record.participant, modality, start_ns, end_ns)
+            if refused is not None:
+                stats.withheld[modality, refused.basis] += 1
                 continue
         yield item
 

@@ -2,11 +2,20 @@
 
 from collections.abc import Callable, Mapping
 
-from streams.policy.decision import PROFILES, Decision, Facts, ProfileError, decide, load_profile
+from streams.policy.decision import (
+    PROFILES,
+    Basis,
+    Decision,
+    Facts,
+    ProfileError,
+    decide,
+    load_profile,
+)
 from streams.policy.gate import ConversationGate, Verdict
 
 __all__ = [
     "PROFILES",
+    "Basis",
     "ConversationGate",
     "Decision",
     "Facts",

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Final, TypeVar
@@ -70,12 +71,28 @@ class Facts:
         )
 
 
+class Basis(StrEnum):
+    """What a decision rests on, in one word: it is counted where nobody may be named."""
+
+    CONSENT = "consent"
+    """Refused or withdrawn."""
+    REFUSAL = "refusal"
+    """A clause of the profile forbids it."""
+    NO_PERMISSION = "no_permission"
+    """No clause of the profile permits it."""
+    NO_NOTICE = "no_notice"
+    """It would be permitted to those who were told."""
+    PERMISSION = "permission"
+    """It is allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Allowed or not, and why."""
 
     allowed: bool
     reason: str
+    basis: Basis
 
 
 @cache
@@ -97,21 +114,27 @@ def decide(profile: Profile, modality: Modality, facts: Facts) -> Decision:
     is not allowed.
     """
     if facts.consent is False:
-        return Decision(allowed=False, reason="consent refused or withdrawn")
+        return Decision(allowed=False, reason="consent refused or withdrawn", basis=Basis.CONSENT)
     refusals = [
         item for item in profile.refusals if not item.purposes or facts.purpose in item.purposes
     ]
     refusal = _first(refusals, modality, facts)
     if refusal is not None:
-        return Decision(allowed=False, reason=refusal.because)
+        return Decision(allowed=False, reason=refusal.because, basis=Basis.REFUSAL)
     permission = _first(profile.permissions, modality, facts)
     if permission is None:
         return Decision(
-            allowed=False, reason=f"the profile permits no {modality} of role {facts.role}"
+            allowed=False,
+            reason=f"the profile permits no {modality} of role {facts.role}",
+            basis=Basis.NO_PERMISSION,
         )
     if permission.notice and not facts.notice:
-        return Decision(allowed=False, reason=f"no notice given; {permission.because}")
-    return Decision(allowed=True, reason=permission.because)
+        return Decision(
+            allowed=False,
+            reason=f"no notice given; {permission.because}",
+            basis=Basis.NO_NOTICE,
+        )
+    return Decision(allowed=True, reason=permission.because, basis=Basis.PERMISSION)
 
 
 Clause = TypeVar("Clause", Permission, Refusal)

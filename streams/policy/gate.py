@@ -70,9 +70,16 @@ class ConversationGate:
         self, participant: str, modality: Modality, start_ns: int, end_ns: int
     ) -> bool:
         """Whether it may be analysed at `start_ns` and up to `end_ns`, whatever changes between."""
+        return self.forbidden_within(participant, modality, start_ns, end_ns) is None
+
+    def forbidden_within(
+        self, participant: str, modality: Modality, start_ns: int, end_ns: int
+    ) -> Decision | None:
+        """The first decision against it in that time; None if it is permitted throughout."""
         times = self._timeline(participant).times
         changes = times[bisect_right(times, start_ns) : bisect_right(times, end_ns - 1)]
-        return all(self.permitted(participant, modality, at_ns) for at_ns in (start_ns, *changes))
+        decisions = (self.decision(participant, modality, at_ns) for at_ns in (start_ns, *changes))
+        return next((one for one in decisions if not one.allowed), None)
 
     def decision(self, participant: str, modality: Modality, at_ns: int) -> Decision:
         """The decision that holds at that event time, with its reason."""
@@ -122,6 +129,7 @@ class ConversationGate:
                 reason=verdict.decision.reason,
                 profile=self._name,
                 facts=_told(verdict.facts),
+                basis=verdict.decision.basis,
             )
             for verdict in self.decisions(others, since_ns)
         )

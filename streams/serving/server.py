@@ -28,7 +28,7 @@ def listen(host: str, port: int, option: str, *, anywhere: bool = False) -> sock
         host: address or `localhost`.
         port: 0 to 65535.
         option: the option to change where the port is taken, for the message.
-        anywhere: beyond loopback too: what is served asks who connects.
+        anywhere: beyond loopback too: what is served asks who connects, or names nobody.
 
     Raises:
         ListenError: `host` is not loopback, or the port is taken.
@@ -119,20 +119,22 @@ async def running(
     *,
     option: str,
     before_drain: Callable[[], None] | None = None,
+    anywhere: bool = False,
 ) -> AsyncIterator[str]:
     """Serve in this event loop; gives the URL, and drains on the way out.
 
     Args:
         app: the application.
-        host: loopback address.
+        host: address; loopback unless `anywhere`.
         port: 0 takes a free one.
         option: the option that chooses the port, for the message where it is taken.
         before_drain: ends endless responses: `LiveFeed.close` for the API.
+        anywhere: as of `listen`.
 
     Raises:
         ListenError: as `listen`.
     """
-    listener = listen(host, port, option)
+    listener = listen(host, port, option, anywhere=anywhere)
     server = Server(app, listener, before_drain=before_drain)
     task = asyncio.create_task(server.run_here(), name=f"serve-{url(listener)}")
     try:

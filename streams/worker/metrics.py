@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from streams.worker.relay import Relay
+from streams.worker.relay import UNKNOWN_SINK, Relay
 from streams.worker.service import Worker
 
 
@@ -57,14 +57,6 @@ class WorkerMetrics(Collector):
         }
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(f"affectstream_worker_{name}", text, value=value)
-        fired = CounterMetricFamily(
-            "affectstream_worker_alerts_fired",
-            "Alerts that began.",
-            labels=["rule", "severity"],
-        )
-        for labels, count in stats.alerts_fired.items():
-            fired.add_metric(labels, count)
-        yield fired
         behind = GaugeMetricFamily(
             "affectstream_worker_records_behind",
             "Records on the log that were not read yet.",
@@ -99,8 +91,9 @@ class WorkerMetrics(Collector):
             labels=["sink"],
         )
         trouble = stats.away.keys() | stats.refusing.keys()
-        for sink in sorted({*self._relay.sinks, *stats.delivered, *stats.dead}):
+        for sink in self._relay.sinks:
             told.add_metric([sink], stats.delivered.get(sink, 0))
-            dead.add_metric([sink], stats.dead.get(sink, 0))
             up.add_metric([sink], int(sink not in trouble))
+        for sink in (*self._relay.sinks, UNKNOWN_SINK):
+            dead.add_metric([sink], stats.dead.get(sink, 0))
         yield from (told, dead, up)

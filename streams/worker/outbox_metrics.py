@@ -1,7 +1,7 @@
 """What waits in the outbox, as Prometheus metrics; asked of the database when they are."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from inference.window import SECOND_NS
 from storage.messages import SINKS
 from storage.system import Waiting, read_outbox
+from streams.worker.relay import UNKNOWN_SINK
 
 NOTHING: Final = Waiting(0, None, 0)
 
@@ -21,16 +22,27 @@ class OutboxMetrics(Collector):
     While the database is away there are none: an old figure would look like a good one.
     """
 
-    def __init__(self, engine: AsyncEngine, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        now_ns: Callable[[], int] = time.time_ns,
+        *,
+        targets: Collection[str] = (),
+    ) -> None:
+        """`targets`: sinks of the settings; rules may name others, which no label repeats."""
         self._engine = engine
+        self._known = {sink for sinks in SINKS.values() for sink in sinks} | {*targets}
         self._now_ns = now_ns
         self._outbox: Mapping[str, Waiting] | None = None
 
     async def refresh(self) -> None:
         """Ask the database. Raises StoreUnavailableError."""
         self._outbox = None
-        nothing = {sink: NOTHING for sinks in SINKS.values() for sink in sinks}
-        self._outbox = {**nothing, **await read_outbox(self._engine)}
+        outbox = {**dict.fromkeys(self._known, NOTHING), UNKNOWN_SINK: NOTHING}
+        for sink, found in (await read_outbox(self._engine)).items():
+            name = sink if sink in self._known else UNKNOWN_SINK
+            outbox[name] = _together(outbox[name], found)
+        self._outbox = outbox
 
     def collect(self) -> Iterator[Metric]:
         """Yield what the last `refresh` found."""
@@ -44,6 +56,11 @@ class OutboxMetrics(Collector):
             age_ns = 0 if found.oldest_ns is None else max(now_ns - found.oldest_ns, 0)
             oldest.add_metric([sink], age_ns / SECOND_NS)
         yield from (waiting, oldest, dead)
+
+
+def _together(one: Waiting, other: Waiting) -> Waiting:
+    oldest_ns = [item.oldest_ns for item in (one, other) if item.oldest_ns is not None]
+    return Waiting(one.waiting + other.waiting, min(oldest_ns, default=None), one.dead + other.dead)
 
 
 def _gauge(name: str, text: str) -> GaugeMetricFamily:

@@ -19,6 +19,7 @@ from storage.values import (
     ParticipantBatch,
     ParticipantKey,
     PolicyNews,
+    Ruling,
     StoredConversation,
 )
 from streams.telemetry import logger
@@ -66,8 +67,8 @@ class Results(Protocol):
 class PolicyRecords(Protocol):
     """Where decisions, consents and withdrawals are put on record."""
 
-    async def record(self, news: PolicyNews) -> bool:
-        """Store what is new of it, once; False if the conversation was erased."""
+    async def record(self, news: PolicyNews) -> Sequence[Ruling] | None:
+        """Store what is new of it, once; the decisions stored, None if it was erased."""
         ...
 
 
@@ -99,8 +100,6 @@ class PumpStats:
     letters_delivered: int = 0
     provisional_shed: int = 0
     provisional_sent: int = 0
-    alerts_fired: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By rule and severity."""
     rule_errors: int = 0
     """How often an alert rule raised."""
     database_down: str | None = None
@@ -203,10 +202,12 @@ class Pump:
         for _, aligner in self._partitions:
             for news in aligner.policy_news():
                 self._withdraw_provisional(news)
-                if await self._insist(partial(self._policy.record, news)):
-                    aligner.recorded(news)
-                else:
+                stored = await self._insist(partial(self._policy.record, news))
+                if stored is None:
                     self._erase(aligner, news.key)
+                else:
+                    self.stats.tally.decided(stored)
+                    aligner.recorded(news)
 
     def _withdraw_provisional(self, news: PolicyNews) -> None:
         """Whatever changed, windows that wait to be shown are not worth a second look."""
@@ -368,9 +369,6 @@ class Pump:
         else:
             self._store_failures.pop(batch.key, None)
             self.stats.windows_stored += len(batch.scores)
-            self.stats.alerts_fired.update(
-                (step.rule, step.severity) for step in batch.transitions if step.begins_alert
-            )
             self.stats.tally.stored(batch)
             work.aligner.stored(batch.key, batch.progress)
 

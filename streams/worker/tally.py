@@ -1,7 +1,7 @@
 """Counts of what a worker scored and stored. No label ever names anybody."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from prometheus_client import Counter, Histogram
@@ -10,7 +10,9 @@ from prometheus_client.core import Metric
 from inference.labels import MODALITIES, AbsenceReason
 from inference.score import WindowScore
 from inference.window import SECOND_NS
-from storage.values import AlertState, ParticipantBatch
+from storage.values import ParticipantBatch, Ruling
+from streams.alerts.rule import shipped_rules
+from streams.policy import Basis
 
 DELAY_BUCKETS_S: Final = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60, 120, 300, 900, 3_600)
 """A call is watched within seconds; what lies beyond minutes is a backlog."""
@@ -19,6 +21,7 @@ BATCH_WINDOWS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 PRESENT: Final = "present"
 SHED_STEPS: Final = ("provisional", "face")
 SEVERITIES: Final = ("info", "warning", "critical")
+BASES: Final = frozenset(Basis)
 OTHER: Final = "other"
 """For a value that is none of ours: a label is never taken from what came in."""
 
@@ -42,8 +45,13 @@ class Tally:
             "outcome",
         )
         self._shed = _counter("windows_shed", "Final windows that overload cost something.", "step")
-        self._alerts = _counter(
-            "alert_transitions", "Steps of alert rules that were stored.", "state", "severity"
+        self._rules = frozenset(shipped_rules())
+        self._alerts = _counter("alerts_fired", "Alerts that began.", "rule", "severity")
+        self._decisions = _counter(
+            "policy_decisions",
+            "Policy decisions stored, by modality and what they rest on.",
+            "modality",
+            "basis",
         )
         self._delay = _histogram(
             "score_delay_seconds", "Wall time stored less event time ended.", DELAY_BUCKETS_S
@@ -59,9 +67,12 @@ class Tally:
                 self._modalities.labels(modality, outcome)
         for step in (*SHED_STEPS, OTHER):
             self._shed.labels(step)
-        for state in AlertState:
-            for severity in (*SEVERITIES, OTHER):
-                self._alerts.labels(state, severity)
+        for rule in (*self._rules, OTHER):
+            for severity in SEVERITIES:
+                self._alerts.labels(rule, severity)
+        for modality in MODALITIES:
+            for basis in Basis:
+                self._decisions.labels(modality, basis)
 
     def scored(self, windows: int, seconds: float) -> None:
         """The experts answered one batch."""
@@ -81,8 +92,16 @@ class Tally:
             for step in score.shed:
                 self._shed.labels(step if step in SHED_STEPS else OTHER).inc()
         for change in batch.transitions:
-            severity = change.severity if change.severity in SEVERITIES else OTHER
-            self._alerts.labels(change.state, severity).inc()
+            if change.begins_alert:
+                rule = change.rule if change.rule in self._rules else OTHER
+                severity = change.severity if change.severity in SEVERITIES else OTHER
+                self._alerts.labels(rule, severity).inc()
+
+    def decided(self, rulings: Iterable[Ruling]) -> None:
+        """Decisions are on record that were not before."""
+        for ruling in rulings:
+            basis = ruling.basis if ruling.basis in BASES else OTHER
+            self._decisions.labels(ruling.modality, basis).inc()
 
     def collect(self) -> Iterator[Metric]:
         """Every metric, as it stands."""
@@ -92,6 +111,7 @@ class Tally:
             self._modalities,
             self._shed,
             self._alerts,
+            self._decisions,
             self._delay,
             self._seconds,
             self._sizes,

@@ -250,7 +250,7 @@ async def test_what_still_comes_of_an_erased_conversation_is_not_stored(
     result = await store.commit([late, neighbour])
     assert result.erased == {late.key}
     assert (await store.commit([late])).erased == {late.key}
-    assert not await PolicyStore(engine, DIGESTS).record(news_of(GONE, "p-1"))
+    assert await PolicyStore(engine, DIGESTS).record(news_of(GONE, "p-1")) is None
     await store.end_conversation(facts_of(GONE), NOW_NS)
     assert not any(of(rows, GONE) for rows in (await everything(engine)).values())
     resumed = await store.resume("live", [key, ConversationKey("acme", STAYS)])

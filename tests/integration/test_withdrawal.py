@@ -115,8 +115,8 @@ async def ends(engine: AsyncEngine, run: str = "live", participant: str = "p-1")
 async def test_a_decision_is_stored_once_and_each_change_of_it(engine: AsyncEngine) -> None:
     store = PolicyStore(engine)
     first = [ruling(), ruling(START_NS + 9, allowed=False)]
-    for told in (first[:1], first, first):
-        assert await store.record(news(rulings=told))
+    written = [await store.record(news(rulings=told)) for told in (first[:1], first, first)]
+    assert written == [first[:1], first[1:], []]
     found = await read_decisions(engine, KEY)
     assert [one.ruling for one in found] == first
     assert [one.conversation for one in found] == ["c-1", "c-1"]

@@ -117,6 +117,49 @@ def test_health_is_asked_where_the_service_listens(service: str, setting: str) -
     assert re.search(rf"http://127\.0\.0\.1:{port}/(readyz|healthz)\b", asked)
 
 
+def test_prometheus_asks_where_compose_lets_workers_and_the_api_answer() -> None:
+    scrapes = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
+    asked = {
+        one["job_name"]: [target for item in one["static_configs"] for target in item["targets"]]
+        for one in scrapes
+    }
+    (published,) = OURS["worker"]["ports"]
+    outside, inside = published.rsplit(":", 1)
+    assert outside.startswith(asked["affectstream-worker"][0])
+    assert int(inside) == Settings.model_fields["worker_port"].default
+    assert asked["affectstream-api"] == ["127.0.0.1:8000"]
+    assert OURS["worker"]["environment"][f"{PREFIX}WORKER_HOST"] == "0.0.0.0"
+
+
+def test_monitoring_is_asked_for_by_name_and_stays_on_loopback() -> None:
+    watching = {name: item for name, item in COMPOSE["services"].items() if item.get("profiles")}
+    assert {name: item["profiles"] for name, item in watching.items()} == {
+        "prometheus": ["monitoring"], "grafana": ["monitoring"],
+    }  # fmt: skip
+    assert "--web.listen-address=127.0.0.1:9090" in watching["prometheus"]["command"]
+    assert watching["grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    sources = (DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text()
+    assert "http://127.0.0.1:9090" in sources
+
+
+def test_what_monitoring_reads_is_in_the_repository() -> None:
+    for name in ("prometheus", "grafana"):
+        for volume in COMPOSE["services"][name]["volumes"]:
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source == name
+    (provider,) = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/dashboards/affectstream.yml").read_text()
+    )["providers"]
+    mounted = [one.split(":")[1] for one in COMPOSE["services"]["grafana"]["volumes"]]
+    assert provider["options"]["path"] in mounted
+
+
+def test_every_service_of_ours_reads_the_same_secrets_and_no_repository_holds_them() -> None:
+    (file,) = {item["env_file"][0]["path"] for item in OURS.values()}
+    assert not any(item["env_file"][0]["required"] for item in OURS.values())
+    assert f"deploy/{file}" in (DEPLOY.parent / ".gitignore").read_text().splitlines()
+
+
 def test_whatever_keeps_running_says_whether_it_is_well() -> None:
     silent = [name for name, item in COMPOSE["services"].items() if "healthcheck" not in item]
     assert silent == ["init"]

@@ -22,14 +22,17 @@ from storage.engine import open_engine
 from storage.errors import StoreUnavailableError
 from storage.feed import StoredFeed
 from storage.results import ResultStore
+from storage.system import Waiting
 from storage.upgrade import upgrade
-from storage.values import AlertState, ConversationKey, Transition
+from storage.values import AlertState, ConversationKey, Ruling, Transition
 from streams import topics
+from streams.policy import Basis
 from streams.serving.access.caller import everyone
 from streams.serving.api.app import create_app
 from streams.serving.api.health import Check
 from streams.serving.health import health_app
 from streams.serving.live import LiveFeed
+from streams.serving.server import ListenError, running
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.outbox_metrics import OutboxMetrics
 from streams.worker.partitions import Partitions
@@ -130,19 +133,48 @@ def test_every_series_is_there_before_anything_happened() -> None:
     }
     assert ("affectstream_worker_modality_windows_total", "text", "not_permitted") in samples
     assert ("affectstream_worker_windows_shed_total", "face") in samples
-    assert ("affectstream_worker_alert_transitions_total", "firing", "critical") in samples
+    assert ("affectstream_worker_alerts_fired_total", "sharp-rise", "critical") in samples
+    assert ("affectstream_worker_policy_decisions_total", "face", "no_notice") in samples
 
 
-def test_steps_of_alerts_are_counted_by_severity_and_never_by_rule() -> None:
+def test_alerts_are_counted_as_they_begin_and_no_name_that_a_tenant_chose_is_told() -> None:
     tally = Tally()
     step = Transition(
-        alert="a", rule="zq-rule", rule_version=0, severity="warning", metric="distress",
+        alert="a", rule="sharp-rise", rule_version=0, severity="warning", metric="change",
         state=AlertState.FIRING, before=AlertState.PENDING, at_ns=1, pending_ns=0, fired_ns=1,
     )  # fmt: skip
-    stored(tally, distressed(0), transitions=(step, replace(step, severity="zq-severity")))
-    found = values(list(tally.collect()))
-    assert found["affectstream_worker_alert_transitions_total/firing/warning"] == 1
-    assert found["affectstream_worker_alert_transitions_total/firing/other"] == 1
+    pending = replace(step, state=AlertState.PENDING, before=AlertState.OK)
+    again = replace(step, before=AlertState.RESOLVING)
+    own = replace(step, rule="zq-rule", severity="zq-severity")
+    stored(tally, distressed(0), transitions=(pending, step, again, own))
+    name = "affectstream_worker_alerts_fired_total"
+    found = {key: count for key, count in values(list(tally.collect())).items() if name in key}
+    assert found == {f"{name}/sharp-rise/warning": 1, f"{name}/other/other": 1}
+
+
+def test_decisions_are_counted_by_modality_and_basis_and_never_by_reason() -> None:
+    tally = Tally()
+    ruling = Ruling(
+        participant="zq-who", modality=Modality.FACE, at_ns=0, allowed=False, reason="zq-reason",
+        profile="eu", facts={}, basis=Basis.NO_NOTICE,
+    )  # fmt: skip
+    tally.decided([ruling, ruling, replace(ruling, basis="zq-basis")])
+    name = "affectstream_worker_policy_decisions_total"
+    found = {key: count for key, count in values(list(tally.collect())).items() if name in key}
+    assert found == {f"{name}/face/no_notice": 2, f"{name}/face/other": 1}
+
+
+def test_dead_letters_to_targets_that_do_not_exist_have_one_series_and_no_other() -> None:
+    samples = {
+        (sample.name, sample.labels["sink"]) for family in worker_metrics()
+        for sample in family.samples if sample.name.startswith("affectstream_relay_")
+    }  # fmt: skip
+    assert samples == {
+        ("affectstream_relay_delivered_total", "kafka"),
+        ("affectstream_relay_sink_up", "kafka"),
+        ("affectstream_relay_dead_total", "kafka"),
+        ("affectstream_relay_dead_total", "unknown"),
+    }
 
 
 def test_a_batch_is_measured() -> None:
@@ -169,12 +201,34 @@ async def test_the_outbox_is_read_when_it_is_asked_for(engine: AsyncEngine) -> N
     assert values(list(metrics.collect())) == {}
     await metrics.refresh()
     names = {sample.labels["sink"] for family in metrics.collect() for sample in family.samples}
-    assert names == {"kafka", "cache", "feed"}
+    assert names == {"kafka", "cache", "feed", "unknown"}
     await ResultStore(engine).commit([batch([distressed(0), distressed(1)], None)])
     await metrics.refresh()
     found = values(list(metrics.collect()))
     assert found["affectstream_outbox_waiting/kafka"] == 2
     assert found["affectstream_outbox_oldest_seconds/kafka"] == 5
+
+
+async def test_a_sink_that_only_a_rule_names_is_in_no_label(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def outbox(_: AsyncEngine) -> dict[str, Waiting]:
+        return {
+            "webhook:crm": Waiting(1, START_NS, 0),
+            "webhook:zq-1": Waiting(2, START_NS + SECOND_NS, 0),
+            "webhook:zq-2": Waiting(0, None, 5),
+        }
+
+    monkeypatch.setattr("streams.worker.outbox_metrics.read_outbox", outbox)
+    metrics = OutboxMetrics(engine, lambda: START_NS + 5 * SECOND_NS, targets=["webhook:crm"])
+    await metrics.refresh()
+    assert values(list(metrics.collect())) == {
+        "affectstream_outbox_waiting/webhook:crm": 1,
+        "affectstream_outbox_oldest_seconds/webhook:crm": 5,
+        "affectstream_outbox_waiting/unknown": 2,
+        "affectstream_outbox_oldest_seconds/unknown": 4,
+        "affectstream_outbox_dead/unknown": 5,
+    }
 
 
 async def test_an_outbox_that_cannot_be_read_shows_no_old_figures() -> None:
@@ -206,6 +260,19 @@ async def test_a_scrape_asks_the_checks_and_outlives_what_fails() -> None:
     assert 'affectstream_check_up{check="database"} 0.0' in text
     assert 'affectstream_check_up{check="cache"} 1.0' in text
     assert "refresh" not in text
+
+
+async def test_a_worker_answers_beyond_loopback_with_health_and_metrics_alone() -> None:
+    app = health_app((), CollectorRegistry(), ())
+    anywhere = "0.0.0.0"
+    async with running(app, anywhere, 0, option="--worker-port", anywhere=True) as url:
+        here = url.replace(anywhere, "127.0.0.1")
+        async with httpx.AsyncClient(base_url=here) as client:
+            for path, status in (("/metrics", 200), ("/healthz", 200), ("/v1/conversations", 404)):
+                assert (await client.get(path)).status_code == status
+    with pytest.raises(ListenError, match="refusing to listen"):
+        async with running(app, anywhere, 0, option="--worker-port"):
+            pass
 
 
 async def test_no_label_is_ever_an_id_that_went_through(engine: AsyncEngine) -> None:

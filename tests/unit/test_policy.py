@@ -8,6 +8,7 @@ from inference.labels import MODALITIES, Modality, Role
 from storage.values import ConsentChange
 from streams.policy import (
     PROFILES,
+    Basis,
     ConversationGate,
     Facts,
     ProfileError,
@@ -50,6 +51,22 @@ def test_what_a_profile_permits_of_those_who_were_told(
     }
     assert {modality for modality, item in decisions.items() if item.allowed} == allowed
     assert all(item.reason for item in decisions.values())
+
+
+@pytest.mark.parametrize(
+    ("facts", "basis"),
+    [
+        (Facts(Role.CUSTOMER, notice=True), Basis.PERMISSION),
+        (Facts(Role.CUSTOMER), Basis.NO_NOTICE),
+        (Facts(Role.CUSTOMER, notice=True, consent=False), Basis.CONSENT),
+        (Facts(Role.AGENT, notice=True), Basis.REFUSAL),
+        (Facts(Role.UNKNOWN, notice=True), Basis.NO_PERMISSION),
+    ],
+)
+def test_a_decision_says_in_one_word_what_it_rests_on(facts: Facts, basis: Basis) -> None:
+    decision = decide(load_profile("eu"), SPEECH, facts)
+    assert decision.basis is basis
+    assert decision.allowed is (basis is Basis.PERMISSION)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -195,6 +212,10 @@ def test_a_withdrawal_in_the_middle_is_seen_by_who_asks_about_the_whole() -> Non
     assert opened.permitted_throughout("p-1", SPEECH, 40, 50)
     assert opened.permitted_throughout("p-1", SPEECH, 52, 60)
     assert not opened.permitted_throughout("p-1", SPEECH, 51, 52)
+    assert opened.forbidden_within("p-1", SPEECH, 40, 50) is None
+    refused = opened.forbidden_within("p-1", SPEECH, 40, 60)
+    assert refused is not None
+    assert refused.basis is Basis.CONSENT
 
 
 @pytest.mark.parametrize(

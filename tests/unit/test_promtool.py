@@ -59,14 +59,31 @@ def known() -> set[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The folder, to break."""
-    return Path(shutil.copytree(FOLDER, tmp_path / "prometheus"))
+    """The folder, to break, with a key as somebody who deploys it makes one."""
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "prometheus"))
+    (folder / "api.key").touch()
+    return folder
 
 
-def test_prometheus_reads_its_configuration_and_the_rules() -> None:
+def test_prometheus_reads_its_configuration_and_the_rules(copy: Path) -> None:
     for check in (("config", "prometheus.yml"), ("rules", "rules.yml")):
-        done = promtool("check", *check)
+        done = promtool("check", *check, folder=copy)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_scrape_without_its_file_for_the_key_is_found(copy: Path) -> None:
+    (copy / "api.key").unlink()
+    done = promtool("check", "config", "prometheus.yml", folder=copy)
+    assert done.returncode != 0
+    assert "api.key" in done.stdout + done.stderr
+
+
+def test_a_key_is_kept_out_of_the_repository() -> None:
+    scrapes = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
+    files = [one["authorization"]["credentials_file"] for one in scrapes if "authorization" in one]
+    assert files == ["api.key"]
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert f"deploy/prometheus/{files[0]}" in ignored
 
 
 def test_each_alert_fires_on_what_it_is_about_and_not_on_its_opposite() -> None:

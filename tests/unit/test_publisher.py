@@ -13,7 +13,7 @@ from streams.ingest.errors import OptionError, PublishError
 from streams.ingest.media import MediaFile
 from streams.ingest.publisher import Publisher, PublishStats, check_clock, permitted, publish
 from streams.ingest.source import FileSource, SourceOptions, Timed
-from streams.policy import ConversationGate, load_profile
+from streams.policy import Basis, ConversationGate, load_profile
 from streams.records import (
     AudioChunk,
     ControlEvent,
@@ -156,7 +156,8 @@ TOLD = (
 def test_what_policy_forbids_never_leaves_and_the_rest_does() -> None:
     passed, stats = through("eu", *TOLD, sound(0), sound(0, "p-2"), sound(1), sound(1, "p-2"))
     assert [record.participant for record in passed[3:]] == ["p-1", "p-1"]
-    assert stats.withheld == {Modality.SPEECH: 2}
+    assert stats.withheld == {(Modality.SPEECH, Basis.REFUSAL): 2}
+    assert stats.withheld_in_words == "2 speech (refusal)"
 
 
 def test_each_modality_is_judged_by_itself() -> None:
@@ -168,7 +169,8 @@ def test_each_modality_is_judged_by_itself() -> None:
         "text-only", *TOLD, sound(0), Timed(ZERO_NS, frame), Timed(ZERO_NS, words)
     )
     assert passed[3:] == [words]
-    assert stats.withheld == {Modality.SPEECH: 1, Modality.FACE: 1}
+    basis = Basis.NO_PERMISSION
+    assert stats.withheld == {(Modality.SPEECH, basis): 1, (Modality.FACE, basis): 1}
 
 
 def test_heartbeats_and_ends_pass_for_windows_wait_for_them() -> None:
