@@ -9,3 +9,7 @@ class StorageError(AffectstreamError):
 
 class StoreUnavailableError(StorageError):
     """A store cannot be reached or does not answer: worth waiting for."""
+
+
+class NoTablesError(StorageError):
+    """The database is there, and nobody made its tables."""

@@ -44,6 +44,17 @@ class EndedJson(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: int
 
 
+class WithdrawnJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A participant took their consent back."""
+
+    tenant: str
+    conversation: str
+    participant: str
+    withdrawn_ns: int
+    """What ends after it is deleted: show it no more."""
+    deleted_windows: int
+
+
 class GivenUpJson(msgspec.Struct, frozen=True, kw_only=True):
     """A window that failed too often to be scored or stored."""
 
@@ -84,7 +95,7 @@ def document(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         alert: what is told of an alert; None leaves its channels out.
     """
     types: list[type[msgspec.Struct]] = [kind for _, kind, _ in RECORDS.values()]
-    types += [ScoreJson, GivenUpJson, EndedJson, ReadyJson, GapJson]
+    types += [ScoreJson, GivenUpJson, EndedJson, WithdrawnJson, ReadyJson, GapJson]
     if alert is not None:
         types.append(alert)
     return {
@@ -131,7 +142,7 @@ def _channels(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
     channels["scores"] = _topic(topics.SCORES, ("Score",), "Final scores.")
     given_up = topics.dead_letters(topics.SCORES)
     channels["scoresDeadLetters"] = _topic(given_up, ("GivenUp",), "Windows without a score.")
-    live = ["Ready", "LiveScore", "Provisional", "Ended", "Gap"]
+    live = ["Ready", "LiveScore", "Provisional", "Ended", "Withdrawn", "Gap"]
     if alert is not None:
         channels["alerts"] = _topic(topics.ALERTS, ("Alert",), "Alerts that fire and end.")
         live.append("LiveAlert")
@@ -215,6 +226,7 @@ def _messages(alert: type[msgspec.Struct] | None) -> dict[str, Any]:
         "LiveScore": ("score", "ScoreJson", "A final score."),
         "Provisional": ("provisional", "ScoreJson", "A score that is not final; has no id."),
         "Ended": ("ended", "EndedJson", "A conversation ended."),
+        "Withdrawn": ("withdrawn", "WithdrawnJson", "Consent was taken back."),
         "Gap": ("gap", "GapJson", "Events are too old to repeat: load what you show again."),
     }.items():
         messages[name] = _on_stream(event, schema, summary)

@@ -40,6 +40,10 @@ class NotReadyError(AffectstreamError):
     """Something the worker waits for is away."""
 
 
+class JoiningGroupError(NotReadyError):
+    """The group of the workers has not given this one its partitions yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
     """What a worker reads and how it cuts it."""
@@ -181,7 +185,7 @@ class Worker:
         """Raise NotReadyError unless the broker answered a poll lately."""
         polled_ns = self.partitions.latest_poll_ns
         if polled_ns is None:
-            raise NotReadyError("no partition was read yet: joining the group")
+            raise JoiningGroupError("no partition was read yet: joining the group")
         quiet_ns = time.monotonic_ns() - polled_ns
         if quiet_ns > UNREADY_POLL_NS:
             raise NotReadyError(

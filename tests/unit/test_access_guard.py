@@ -153,7 +153,13 @@ async def test_browsers_are_told_to_do_nothing_clever(engine: AsyncEngine) -> No
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Referrer-Policy"] == "no-referrer"
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Cache-Control"] == "private, no-cache"  # it has an ETag
+        held = await client.get(
+            "/v1/conversations", headers={"If-None-Match": response.headers["ETag"]}
+        )
+        assert (held.status_code, held.headers["Cache-Control"]) == (304, "private, no-cache")
+        assert held.headers["X-Content-Type-Options"] == "nosniff"
+        assert (await client.get("/v1/me")).headers["Cache-Control"] == "no-store"
         assert "Strict-Transport-Security" not in response.headers
         assert not [name for name in response.headers if name.startswith("access-control")]
         assert "Cache-Control" not in (await client.get("/healthz")).headers

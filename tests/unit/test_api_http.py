@@ -262,7 +262,8 @@ async def test_a_database_that_is_away_is_503_and_not_ready() -> None:
     assert (response.status_code, response.headers["retry-after"]) == (503, "2")
     assert response.headers["content-type"] == PROBLEM
     assert ready.status_code == 503
-    assert ready.json()["detail"].startswith("database: ")
+    assert ready.json()["detail"] == "database: StoreUnavailableError; see the log"
+    assert "127.0.0.1" not in ready.text
     assert alive.json() == {"status": "alive"}
 
 
@@ -276,12 +277,17 @@ async def test_a_failure_inside_is_a_problem_without_its_details(tmp_path: Path)
     assert "table" not in response.text
 
 
-async def test_readiness_names_each_check(engine: AsyncEngine) -> None:
+@pytest.mark.parametrize(
+    "error", [AffectstreamError("db.internal"), OSError("db.internal"), KeyError("db.internal")]
+)
+async def test_readiness_names_each_check_and_no_stranger_reads_more(
+    error: Exception, engine: AsyncEngine
+) -> None:
     async def fine() -> None:
         return
 
     async def broken() -> None:
-        raise AffectstreamError("no worker")
+        raise error
 
     async with client_of(engine, Check("cache", fine)) as client:
         assert (await client.get("/readyz")).json() == {
@@ -291,7 +297,8 @@ async def test_readiness_names_each_check(engine: AsyncEngine) -> None:
     async with client_of(engine, Check("cache", fine), Check("worker", broken)) as client:
         response = await client.get("/readyz")
     assert response.status_code == 503
-    assert response.json()["detail"] == "worker: no worker"
+    assert response.json()["detail"] == f"worker: {type(error).__name__}; see the log"
+    assert "db.internal" not in response.text
 
 
 async def test_metrics_count_by_route_never_by_id(

@@ -1,6 +1,7 @@
 """The documents in `docs/` are those of this build, and what they show is true."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from inference.contract import to_json
 from inference.labels import Role
+from storage.messages import SINKS
 from streams import topics
 from streams.cloud_events import JSON, MSGPACK, cloud_event
 from streams.documents import async_api
@@ -170,6 +172,19 @@ def test_scores_headers_and_stream_events_fit_what_is_said_of_them(
     fits("GivenUpJson", json.loads(given_up.value))
     fits("EndedJson", {"tenant": "acme", "conversation": "c-1", "ended_ns": 1})
     fits("GapJson", {"after": 1, "resumed_at": 9})
+    told = {"participant": "p-1", "withdrawn_ns": 1, "deleted_windows": 2}
+    fits("WithdrawnJson", {"tenant": "acme", "conversation": "c-1"} | told)
+
+
+def test_every_kind_of_the_live_stream_is_described(made: dict[str, dict[str, Any]]) -> None:
+    stored = {kind for kind, sinks in SINKS.items() if "feed" in sinks}
+    document = made[ASYNCAPI]
+    live = document["channels"]["live"]["messages"]
+    messages = document["components"]["messages"]
+    names = {messages[one]["name"] for one in live}
+    assert names == stored | {"ready", "provisional", "gap"}
+    answer = made[OPENAPI]["paths"]["/v1/live"]["get"]["responses"]["200"]
+    assert set(re.findall(r"`(\w+)`", answer["description"])) >= names
 
 
 class ToldJson(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,14 +27,16 @@ SCHEMES: Final = {
         "description": "A token of the OpenID Connect provider that the service is set up with.",
     },
 }
+_LATER: Final = {
+    "Retry-After": {
+        "description": "Seconds until the next request may succeed.",
+        "schema": {"type": "integer"},
+    }
+}
 _HEADERS: Final = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    429: {
-        "Retry-After": {
-            "description": "Seconds until the next request may succeed.",
-            "schema": {"type": "integer"},
-        }
-    },
+    429: _LATER,
+    503: _LATER,
 }
 
 
@@ -78,10 +80,9 @@ def describe_access(document: dict[str, Any], app: FastAPI) -> None:
             rank = ranks.get((path, method.upper()))
             if rank is not None:
                 operation["x-rank"] = str(rank)
-            # 400: a body that is no UTF-8
+            # 400: a body that is no UTF-8; 503: nobody can say who asks, or put it on record
             bodily = (400, 413) if "requestBody" in operation else ()
-            for status, answer in problems.documented(401, 403, 429, *bodily).items():
-                headers = _HEADERS.get(int(status))
-                operation["responses"].setdefault(
-                    str(status), answer | ({"headers": headers} if headers else {})
-                )
+            for status, answer in problems.documented(401, 403, 429, 503, *bodily).items():
+                said = operation["responses"].setdefault(str(status), dict(answer))
+                if int(status) in _HEADERS:
+                    said.setdefault("headers", _HEADERS[int(status)])

@@ -1,14 +1,13 @@
 """`/v1/me`, `/v1/keys` and `/v1/audit`: who asks, who may ask, and who asked."""
 
-import re
 import time
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.audit import list_recorded
@@ -36,18 +35,11 @@ from streams.serving.api.conversations import (
 )
 from streams.serving.api.cursors import from_cursor, to_cursor
 from streams.serving.api.schemas import answers
+from streams.serving.api.times import Moment
 from streams.serving.problems import ProblemError, documented
 
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$"
 """Names are shown in terminals and logs."""
-_WRITTEN: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
-
-
-def _written(moment: Any) -> Any:
-    """Let pass what is written as a time: numbers would be read as seconds, too."""
-    if moment is not None and not (isinstance(moment, str) and _WRITTEN.match(moment)):
-        raise ValueError("write it as 2027-01-31T12:00:00Z")
-    return moment
 
 
 class KeyWish(BaseModel):
@@ -57,7 +49,7 @@ class KeyWish(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)]
     rank: Annotated[Rank, Field(strict=False)]
-    expires: Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_written)] = None
+    expires: Annotated[Moment, Field(strict=False)] | None = None
     scopes: Annotated[
         list[Annotated[Scope, Field(strict=False)]] | None, Field(min_length=1, max_length=16)
     ] = None

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage import handling
@@ -31,6 +31,7 @@ from streams.serving.api.conversations import (
 )
 from streams.serving.api.cursors import from_cursor, to_cursor
 from streams.serving.api.schemas import answers
+from streams.serving.api.times import Moment
 from streams.serving.problems import ProblemError, documented
 
 MINUTE_NS: Final = 60_000_000_000
@@ -98,8 +99,8 @@ def router(engine: AsyncEngine, *, now_ns: Callable[[], int] = time.time_ns) -> 
         severity: Annotated[str | None, Query(max_length=16, pattern=TEXT)] = None,
         conversation: Annotated[str | None, Query(pattern=ID)] = None,
         acknowledged: Annotated[bool | None, Query()] = None,
-        begin: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-        end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+        begin: Annotated[Moment | None, Query(alias="from")] = None,
+        end: Annotated[Moment | None, Query(alias="to")] = None,
         cursor: CursorParam = None,
         limit: Limit = PAGE,
     ) -> Response:

@@ -6,7 +6,6 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import published
@@ -39,6 +38,7 @@ from streams.serving.api.etags import (
     with_etag,
 )
 from streams.serving.api.schemas import answers
+from streams.serving.api.times import Moment
 from streams.serving.problems import ProblemError, documented
 
 ID: Final = r"^[A-Za-z0-9._:-]{1,128}$"
@@ -133,8 +133,8 @@ def router(engine: AsyncEngine) -> APIRouter:
         caller: Viewer,
         conversation: ConversationId,
         participant: Annotated[str | None, Query(pattern=ID)] = None,
-        begin: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-        end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+        begin: Annotated[Moment | None, Query(alias="from")] = None,
+        end: Annotated[Moment | None, Query(alias="to")] = None,
         resolution: Annotated[Literal["raw", "10s", "1m"], Query()] = "raw",
         run: Annotated[str, Query(pattern=ID)] = LIVE_RUN,
         cursor: CursorParam = None,

@@ -71,6 +71,22 @@ SCORE: Final[dict[str, Any]] = {
 }
 BY_SCHEMA: Final[dict[str, Any]] = {
     "ScoreJson": SCORE,
+    "RuleSpec": {
+        "metric": "distress",
+        "enter": 0.6,
+        "exit": 0.45,
+        "direction": "above",
+        "for_s": 10.0,
+        "keep_firing_for_s": 10.0,
+        "cooldown_s": 60.0,
+        "min_speech": 0.2,
+        "severity": "critical",
+        "match": {"roles": ["customer"], "queues": ["billing"], "languages": []},
+        "notify": ["webhook:crm", "alertmanager"],
+        "summary": "A customer has sounded distressed for ten seconds",
+        "runbook": "sustained-distress",
+        "after": None,
+    },
     "TrendBody": {
         "key": "billing",
         "start": "2026-11-23T10:00:00Z",
@@ -114,11 +130,12 @@ WORDS: Final[dict[str, str]] = {
     "to": "2026-11-23T11:00:00Z",
 }
 """Text by the name of its field."""
-TEXTS: Final = ("example", "2026-11-23T10:00:00Z", "c-42", "1", "p-1", "0003")
+UUID: Final = "f5f4dbd4-4cd8-5d6b-8d5a-93a0ccf2a4a5"
+TEXTS: Final = ("example", "2026-11-23T10:00:00Z", "c-42", "1", "p-1", "0003", UUID)
 """For what has a pattern; the first that fits."""
 FORMATS: Final = {
     "date-time": "2026-11-23T10:00:00Z",
-    "uuid": "f5f4dbd4-4cd8-5d6b-8d5a-93a0ccf2a4a5",
+    "uuid": UUID,
     "uri": "https://example.org/hook",
     "uri-reference": "/v1/conversations/c-42",
 }
@@ -194,7 +211,7 @@ def example_of(schema: Schema, components: Schema, name: str = "", depth: int = 
             return BY_SCHEMA[kind]
         return example_of(components[kind], components, name, depth + 1)
     for said in ("example", "const", "default"):
-        if schema.get(said) is not None:
+        if schema.get(said) not in (None, (), []):  # an empty list shows nothing
             return schema[said]
     for several in ("examples", "enum"):
         if several in schema:

@@ -15,11 +15,14 @@ from streams.serving.live import Filter, LiveFeed
 from streams.serving.problems import documented
 
 EVENTS: Final = (
-    "`ready` where the stream starts; `score` for a final score, `alert` for what happened to "
-    "an alert and `ended` for the end of a conversation, each with an id; `provisional` for a "
-    "score that is not final, without an id; `gap` where events are too old to repeat: load "
-    "what you show again. The data of `alert` is `transition` (`firing`, `resolved`, "
-    "`acknowledged`, `snoozed`, `judged`) and `alert`, the alert as it was then."
+    "`ready` where the stream starts. With an id: `score`, a final score; `alert`, what happened "
+    "to an alert; `ended`, a conversation ended; `withdrawn`, somebody took their consent back: "
+    "stop showing their windows that end after `withdrawn_ns`, they are deleted. Without an id: "
+    "`provisional`, a score that is not final. `gap`, with the id at which the stream goes on: "
+    "events are too old to repeat, so load what you show again. The data of `score` and "
+    "`provisional` are a score, that of `alert` is `transition` (`firing`, `resolved`, "
+    "`acknowledged`, `snoozed`, `judged`) and `alert`, the alert as it was then; asyncapi.json "
+    "has the schema of each. A line `: ping` comes where nothing else does."
 )
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from fastapi import APIRouter, Query, Response
 from msgspec import Meta
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import parse_time
@@ -36,11 +36,12 @@ from streams.serving.api.conversations import (
 )
 from streams.serving.api.cursors import from_cursor, to_cursor
 from streams.serving.api.schemas import answers
+from streams.serving.api.times import Moment
 from streams.serving.problems import ProblemError, documented
 
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
-From = Annotated[AwareDatetime | None, Query(alias="from")]
-Until = Annotated[AwareDatetime | None, Query(alias="to")]
+From = Annotated[Moment | None, Query(alias="from")]
+Until = Annotated[Moment | None, Query(alias="to")]
 _At = Annotated[int, Meta(ge=-INT64_MAX, le=INT64_MAX)]
 _Name = Annotated[str, Meta(pattern=r"^[^\x00]*$", max_length=256)]
 LONGEST_NAME: Final = 256

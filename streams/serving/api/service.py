@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from storage.cache import Cache
 from storage.conversations import read_queue
 from storage.erasure import Eraser
-from storage.errors import StorageError
+from storage.errors import NoTablesError
 from storage.feed import StoredFeed
 from storage.upgrade import revision
 from storage.values import ConversationKey
@@ -60,7 +60,7 @@ def build_api(
 
     async def database() -> None:
         if await revision(engine) is None:
-            raise StorageError("the database has no tables: run `affectstream db upgrade`")
+            raise NoTablesError("the database has no tables: run `affectstream db upgrade`")
 
     feed = LiveFeed(StoredFeed(engine), queue_of, signals=cache)
     app = create_app(

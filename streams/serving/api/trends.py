@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import format_time
@@ -22,6 +21,7 @@ from streams.serving.api.bodies_trends import (
 )
 from streams.serving.api.conversations import INT64_MAX, json_answer, to_ns
 from streams.serving.api.schemas import answers
+from streams.serving.api.times import Moment
 from streams.serving.problems import ProblemError, documented
 from streams.serving.trends import LEVEL, WEEK_NS, changes, withheld
 
@@ -40,8 +40,8 @@ LONGEST_NS: Final = 366 * DAY_NS
 """More rollups than this many days have are more than one question should read."""
 
 GroupParam = Annotated[Group, Query(description="`agent`: what customers of that agent express.")]
-Begin = Annotated[AwareDatetime | None, Query(alias="from")]
-End = Annotated[AwareDatetime | None, Query(alias="to")]
+Begin = Annotated[Moment | None, Query(alias="from")]
+End = Annotated[Moment | None, Query(alias="to")]
 QueueParam = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")]
 RoleParam = Annotated[
     Role | None,
