@@ -19,7 +19,15 @@ from storage.values import (
     StoredConversation,
 )
 from streams import topics
-from streams.records import ControlEvent, ControlKind, Kind, MediaRecord, Record, Track
+from streams.records import (
+    ControlEvent,
+    ControlKind,
+    Kind,
+    MediaRecord,
+    Record,
+    Track,
+    storable,
+)
 from streams.windows.completeness import FOREVER, ConfirmedFrontier, PollRow
 from streams.windows.grid import WindowGrid
 from streams.windows.participant import Held, Participant, Timing, WindowDraft, extent
@@ -139,7 +147,8 @@ class _Conversation:
 
     def facts(self) -> ConversationFacts:
         """What control said, for the first storing transaction."""
-        attributes = self.started.attributes if self.started else {}
+        said = self.started.attributes if self.started else {}
+        attributes = {name: storable(value) for name, value in said.items()}
         started_ns = self.started.at_ns if self.started else (self.first_ns or 0)
         return ConversationFacts(
             tenant=self.key.tenant,

@@ -265,7 +265,7 @@ async def test_what_a_target_refuses_is_dead_with_the_reason_and_can_be_revived(
     assert len(dead) == 2
     assert all(why in (one.error or "") for one in dead)
     assert bench.pager.requests == 0
-    assert bench.relay.stats.dead == 2
+    assert bench.relay.stats.dead == {"webhook:crm": 2}
     bench.crm.answer = Receiver().answer
     for one in dead:
         assert await retry(bench.engine, "acme", one.id, one.sink)
@@ -291,7 +291,7 @@ async def test_what_nobody_answers_for_is_dead_after_so_many_attempts(
         bench.clock.now_ns += pause_s(attempt) * SECOND_NS
     dead = await bench.dead()
     assert {one.error for one in dead} == {"no connection: ConnectError"}
-    assert len(dead) == bench.relay.stats.dead == 2
+    assert len(dead) == bench.relay.stats.dead["webhook:crm"] == 2
 
 
 async def test_a_message_that_always_fails_is_dead_after_as_many_attempts(
@@ -342,9 +342,9 @@ async def test_what_names_no_known_target_is_given_up_and_said(engine: AsyncEngi
     assert {(one.sink, one.error) for one in dead} == {
         ("webhook:crm", UNKNOWN), ("alertmanager", UNKNOWN),
     }  # fmt: skip
-    assert relay.stats.dead == 4
+    assert relay.stats.dead == {"unknown": 4}
     await relay.give_up_unknown()
-    assert relay.stats.dead == 4
+    assert relay.stats.dead == {"unknown": 4}
 
 
 async def test_a_payload_that_nobody_can_read_is_dead_and_the_next_go_on(bench: Bench) -> None:
