@@ -328,14 +328,14 @@ async def _tell(
 ) -> None:
     """One message for the cache and the live feed."""
     name = f"{key.tenant}/{LIVE_RUN}/{REASON}/{key.conversation}/{participant}/{since_ns}"
-    message: dict[str, Any] = {
-        "id": str(uuid.uuid5(SCORE_NAMESPACE, name)),
-        "tenant": key.tenant,
-        "kind": REASON,
-        "conversation": key.conversation,
-        "participant": participant,
-        "at_ns": since_ns,
-        "payload": msgspec.json.encode(
+    message = Outgoing(
+        id=str(uuid.uuid5(SCORE_NAMESPACE, name)),
+        tenant=key.tenant,
+        kind=REASON,
+        conversation=key.conversation,
+        participant=participant,
+        at_ns=since_ns,
+        payload=msgspec.json.encode(
             {
                 "tenant": key.tenant,
                 "conversation": key.conversation,
@@ -344,22 +344,6 @@ async def _tell(
                 "deleted_windows": deleted,
             }
         ),
-    }
-    await insert_new(connection, outbox, [message])
-    await insert_new(
-        connection,
-        deliveries,
-        [
-            {
-                "outbox_id": message["id"],
-                "sink": sink,
-                "tenant": key.tenant,
-                "conversation": key.conversation,
-                "at_ns": since_ns,
-                "attempts": 0,
-                "next_attempt_ns": 0,
-                "dead": False,
-            }
-            for sink in SINKS[REASON]
-        ],
+        sinks=SINKS[REASON],
     )
+    await write_outbox(connection, [message], again=True)
