@@ -103,6 +103,8 @@ class Closing:
     drafts: tuple[WindowDraft, ...]
     closed_until_ns: int
     conversation: ConversationFacts
+    left_ns: int | None = None
+    """When they left, if no window of theirs comes after these."""
 
 
 class _Conversation:
@@ -697,4 +699,5 @@ class Aligner:
             drafts=tuple(drafts),
             closed_until_ns=closed_until_ns,
             conversation=conversation.facts(),
+            left_ns=participant.left_ns if closed_until_ns >= participant.last_end_ns else None,
         )
