@@ -201,7 +201,9 @@ class ResultStore:
 
     async def _attempt(self, batches: Sequence[ParticipantBatch]) -> CommitResult:
         """One transaction, on a new connection after each transient error."""
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 async with transaction(self._engine) as connection:
                     return await _commit(connection, batches, self._digests)
@@ -211,7 +213,6 @@ class ResultStore:
                 if attempt == ATTEMPTS:
                     raise
             await asyncio.sleep(self._pause_s * attempt)
-        raise AssertionError("unreachable")
 
 
 async def _commit(
