@@ -34,6 +34,7 @@ from storage.schema import (
 from storage.tombstones import erased_among
 from storage.transitions import KIND, outgoing
 from storage.values import (
+    EVERYBODY,
     LIVE_RUN,
     AlertState,
     ConsentChange,
@@ -42,7 +43,6 @@ from storage.values import (
     PolicyNews,
 )
 
-EVERYBODY: Final = "-"
 REASON: Final = "withdrawn"
 FOREVER: Final = 2**63 - 1
 YES, NO = "yes", "no"

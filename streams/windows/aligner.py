@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from inference.labels import Modality
 from storage.values import (
+    EVERYBODY,
     ConsentChange,
     ConversationFacts,
     ConversationKey,
@@ -39,8 +40,6 @@ TOPIC_OF: Final[Mapping[Track, str]] = {
     Track.TRANSCRIPTS: topics.TRANSCRIPTS,
 }
 _TRACK_OF: Final = {topic: track for track, topic in TOPIC_OF.items()}
-EVERYBODY: Final = "-"
-"""The participant named by control events that are about the whole conversation."""
 SubjectDigest = Callable[[str, str], str | None]
 """Of a tenant and the name of a subject; None where none can be made, and nothing is kept."""
 

@@ -93,7 +93,7 @@ async def test_facts_that_no_database_keeps_as_they_are_cost_no_call_its_end(
     scene = bench(engine, SpyScorer())
     odd = {"queue": "bill\0ing", "language": "e\0n", "region": "\0", "channel": "te\0l"}
     scene.feed(
-        notice(notice="yes", purpose="ser\0vice", **odd),
+        notice(notice="yes", purpose="care\0", **odd),
         event(ControlKind.PARTICIPANT_JOINED, 0, role="customer"),
         event(ControlKind.ENDED, 6, "-"),
     )
@@ -102,7 +102,7 @@ async def test_facts_that_no_database_keeps_as_they_are_cost_no_call_its_end(
     assert stored is not None
     assert stored.ended_ns is not None
     assert (stored.queue, stored.language, stored.region) == ("bill\ufffding", "e\ufffdn", "\ufffd")
-    assert (stored.channel, stored.purpose) == ("te\ufffdl", "ser\ufffdvice")
+    assert (stored.channel, stored.purpose) == ("te\ufffdl", "care\ufffd")
     assert len(await read_scores(engine, KEY, "live")) == 8
     rulings = [one.ruling for one in await read_decisions(engine, KEY)]
-    assert {ruling.facts["purpose"] for ruling in rulings} == {"ser\ufffdvice"}
+    assert {ruling.facts["purpose"] for ruling in rulings} == {"care\ufffd"}
