@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage.engine import snapshot
+from storage.inserts import insert_into
 from storage.schema import consents
 from storage.values import ConsentChange, ConversationKey
 
@@ -52,8 +52,7 @@ async def write_consent(
     connection: AsyncConnection, key: ConversationKey, change: ConsentChange, deleted: int
 ) -> None:
     """Put one word on record, in the transaction of what it does."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(consents).values(
+    statement = insert_into(connection, consents).values(
         tenant=key.tenant,
         conversation=key.conversation,
         participant=change.participant,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Select, or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.labels import Modality
 from storage.engine import snapshot
+from storage.inserts import insert_into
 from storage.schema import policy_decisions
 from storage.values import ConversationKey, PolicyNews, Ruling
 
@@ -62,8 +62,7 @@ async def write_rulings(connection: AsyncConnection, news: PolicyNews) -> list[R
             rows.append(row)
             written.append(ruling)
     if rows:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(policy_decisions)
+        statement = insert_into(connection, policy_decisions)
         changed = {name: statement.excluded[name] for name in (*_SAYS, "facts")}
         await connection.execute(
             statement.on_conflict_do_update(index_elements=list(_KEY), set_=changed), rows

@@ -115,10 +115,11 @@ def _outages_translated() -> Iterator[None]:
         yield
     except (SQLAlchemyError, OSError, TimeoutError) as exc:
         if is_transient(exc):
-            raise StoreUnavailableError(f"the database does not answer: {_reason(exc)}") from exc
+            raise StoreUnavailableError(f"the database does not answer: {reason(exc)}") from exc
         raise
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """The first line of what the driver said: those after it quote what was stored."""
     cause = getattr(error, "orig", None) or error
     return f"{type(cause).__name__}: {cause}".splitlines()[0]

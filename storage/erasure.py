@@ -27,10 +27,9 @@ from storage.schema import (
     policy_decisions,
 )
 from storage.tombstones import hold_off_writers, raise_tombstone
-from storage.values import ConversationKey
+from storage.values import EVERYBODY, ConversationKey
 
 HOUR_NS: Final = 3_600_000_000_000
-EVERYBODY: Final = "-"
 PSEUDONYM: Final = "erased:"
 _KEPT: Final = (policy_decisions, consents)
 """What was decided and said stays on record under pseudonyms: it shows that rules were kept."""

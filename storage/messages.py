@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.inserts import insert_new
 from storage.schema import deliveries, outbox
 
 SINKS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -36,40 +37,44 @@ class Outgoing:
     """Of the span that made it; None where nobody traces."""
 
 
-async def write_outbox(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
-    """Insert the messages with one delivery a sink; a second insert of an id is refused."""
+async def write_outbox(
+    connection: AsyncConnection, messages: Sequence[Outgoing], *, again: bool = False
+) -> None:
+    """Insert the messages with one delivery a sink.
+
+    A second insert of an id is refused; `again` leaves alone what waits under it.
+    """
     if not messages:
         return
-    await connection.execute(
-        insert(outbox),
-        [
-            {
-                "id": message.id,
-                "tenant": message.tenant,
-                "kind": message.kind,
-                "conversation": message.conversation,
-                "participant": message.participant,
-                "at_ns": message.at_ns,
-                "payload": message.payload,
-                "traceparent": message.traceparent,
-            }
-            for message in messages
-        ],
-    )
-    await connection.execute(
-        insert(deliveries),
-        [
-            {
-                "outbox_id": message.id,
-                "sink": sink,
-                "tenant": message.tenant,
-                "conversation": message.conversation,
-                "at_ns": message.at_ns,
-                "attempts": 0,
-                "next_attempt_ns": 0,
-                "dead": False,
-            }
-            for message in messages
-            for sink in message.sinks
-        ],
-    )
+    told = [
+        {
+            "id": message.id,
+            "tenant": message.tenant,
+            "kind": message.kind,
+            "conversation": message.conversation,
+            "participant": message.participant,
+            "at_ns": message.at_ns,
+            "payload": message.payload,
+            "traceparent": message.traceparent,
+        }
+        for message in messages
+    ]
+    due = [
+        {
+            "outbox_id": message.id,
+            "sink": sink,
+            "tenant": message.tenant,
+            "conversation": message.conversation,
+            "at_ns": message.at_ns,
+            "attempts": 0,
+            "next_attempt_ns": 0,
+            "dead": False,
+        }
+        for message in messages
+        for sink in message.sinks
+    ]
+    for table, rows in ((outbox, told), (deliveries, due)):
+        if again:
+            await insert_new(connection, table, rows)
+        else:
+            await connection.execute(insert(table), rows)

@@ -15,7 +15,7 @@ from inference.contract import to_json
 from inference.score import SCORE_NAMESPACE
 from storage import rollups, transitions
 from storage.digests import Digests
-from storage.engine import snapshot, transaction
+from storage.engine import reason, snapshot, transaction
 from storage.errors import StoreUnavailableError
 from storage.inserts import insert_new
 from storage.messages import SINKS, Outgoing, write_outbox
@@ -30,6 +30,7 @@ from storage.schema import (
 from storage.tombstones import erased_among, tombstones_of
 from storage.transcripts import write_words
 from storage.values import (
+    EVERYBODY,
     LIVE_RUN,
     ConversationFacts,
     ConversationKey,
@@ -41,7 +42,6 @@ from storage.values import (
 )
 
 ATTEMPTS: Final = 3
-EVERYBODY: Final = "-"
 _PROGRESS_KEY: Final = (
     progress.c.tenant,
     progress.c.run,
@@ -122,7 +122,7 @@ class ResultStore:
             result = await self._attempt([unique[key] for key in sorted(unique)])
         except SQLAlchemyError as exc:
             if len(unique) == 1:
-                return CommitResult(failed={batches[0].key: _reason(exc)})
+                return CommitResult(failed={batches[0].key: reason(exc)})
             result = CommitResult()
             for batch in unique.values():
                 result |= await self.commit([batch])
@@ -201,7 +201,9 @@ class ResultStore:
 
     async def _attempt(self, batches: Sequence[ParticipantBatch]) -> CommitResult:
         """One transaction, on a new connection after each transient error."""
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 async with transaction(self._engine) as connection:
                     return await _commit(connection, batches, self._digests)
@@ -211,7 +213,6 @@ class ResultStore:
                 if attempt == ATTEMPTS:
                     raise
             await asyncio.sleep(self._pause_s * attempt)
-        raise AssertionError("unreachable")
 
 
 async def _commit(
@@ -396,8 +397,3 @@ def _end_message(facts: ConversationFacts, ended_ns: int) -> Outgoing:
         ),
         sinks=SINKS["ended"],
     )
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    cause = getattr(error, "orig", None) or error
-    return f"{type(cause).__name__}: {cause}".splitlines()[0]

@@ -25,6 +25,7 @@ from storage.schema import (
     window_evidence,
     window_scores,
 )
+from storage.transitions import KIND
 
 DAY_NS: Final = 86_400_000_000_000
 CHUNK: Final = 2_000
@@ -37,9 +38,9 @@ class Retention:
 
     scores_days: float = 90
     """Scores, evidence, words (where transcripts are kept), what participants carry from
-    window to window, and messages that nobody took."""
+    window to window, and messages that nobody took, dead or waiting."""
     alerts_days: float = 365
-    """Alerts, policy decisions and consents."""
+    """Alerts and what nobody took of them, policy decisions and consents."""
     rollups_days: float = 730
     """Rollups, conversations and who took part in them."""
     audit_days: float = 365
@@ -101,9 +102,10 @@ RULES: Final = (
     _Rule("scores", window_scores, window_scores.c.start_ns),
     _Rule("scores", utterances, utterances.c.start_ns),
     _Rule("scores", progress, progress.c.closed_until_ns, lambda _: _not_running(progress)),
-    _Rule("scores", outbox, outbox.c.at_ns),
+    _Rule("scores", outbox, outbox.c.at_ns, lambda _: outbox.c.kind != KIND),
     _Rule("alerts", alert_events, alert_events.c.at_ns),
     _Rule("alerts", alerts, alerts.c.fired_ns),
+    _Rule("alerts", outbox, outbox.c.at_ns, lambda _: outbox.c.kind == KIND),
     _Rule("alerts", policy_decisions, policy_decisions.c.at_ns),
     _Rule("alerts", consents, consents.c.at_ns),
     _Rule("rollups", rollups, rollups.c.minute_ns),

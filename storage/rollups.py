@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import and_, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.labels import EMOTIONS, MODALITIES
 from inference.score import WindowScore
 from storage.engine import snapshot
+from storage.inserts import insert_into
 from storage.schema import MINUTE_NS, SCALE, rollups
 from storage.scores import read_scores, scores_on
 from storage.values import ConversationFacts, ConversationKey, ParticipantKey
@@ -76,8 +76,7 @@ async def add(connection: AsyncConnection, rows: list[Row]) -> None:
     """Add the counts of `rows` to what is stored, in the caller's transaction."""
     if not rows:
         return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(rollups)
+    statement = insert_into(connection, rollups)
     added = {name: rollups.c[name] + statement.excluded[name] for name in COUNTED}
     await connection.execute(
         statement.on_conflict_do_update(index_elements=list(KEY), set_=added), rows

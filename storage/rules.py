@@ -75,7 +75,9 @@ async def put_rule(
         RuleConflictError: the newest version is another one.
         StoreUnavailableError: the database does not answer, or not in time.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             async with asyncio.timeout(WRITE_S), transaction(engine) as connection:
                 newest = await _newest(connection, tenant, name)
@@ -103,7 +105,6 @@ async def put_rule(
             ) from exc
         else:
             return stored
-    raise AssertionError("unreachable")
 
 
 async def list_rules(engine: AsyncEngine, tenant: str) -> Sequence[StoredRule]:

@@ -9,6 +9,8 @@ from inference.labels import Modality, Role
 from inference.score import WindowScore
 
 LIVE_RUN = "live"
+EVERYBODY = "-"
+"""Named as the participant where something is about the whole conversation."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -34,6 +34,7 @@ from storage.schema import (
 from storage.tombstones import erased_among
 from storage.transitions import KIND, outgoing
 from storage.values import (
+    EVERYBODY,
     LIVE_RUN,
     AlertState,
     ConsentChange,
@@ -43,7 +44,6 @@ from storage.values import (
     Ruling,
 )
 
-EVERYBODY: Final = "-"
 REASON: Final = "withdrawn"
 FOREVER: Final = 2**63 - 1
 YES, NO = "yes", "no"
@@ -331,14 +331,14 @@ async def _tell(
 ) -> None:
     """One message for the cache and the live feed."""
     name = f"{key.tenant}/{LIVE_RUN}/{REASON}/{key.conversation}/{participant}/{since_ns}"
-    message: dict[str, Any] = {
-        "id": str(uuid.uuid5(SCORE_NAMESPACE, name)),
-        "tenant": key.tenant,
-        "kind": REASON,
-        "conversation": key.conversation,
-        "participant": participant,
-        "at_ns": since_ns,
-        "payload": msgspec.json.encode(
+    message = Outgoing(
+        id=str(uuid.uuid5(SCORE_NAMESPACE, name)),
+        tenant=key.tenant,
+        kind=REASON,
+        conversation=key.conversation,
+        participant=participant,
+        at_ns=since_ns,
+        payload=msgspec.json.encode(
             {
                 "tenant": key.tenant,
                 "conversation": key.conversation,
@@ -347,22 +347,6 @@ async def _tell(
                 "deleted_windows": deleted,
             }
         ),
-    }
-    await insert_new(connection, outbox, [message])
-    await insert_new(
-        connection,
-        deliveries,
-        [
-            {
-                "outbox_id": message["id"],
-                "sink": sink,
-                "tenant": key.tenant,
-                "conversation": key.conversation,
-                "at_ns": since_ns,
-                "attempts": 0,
-                "next_attempt_ns": 0,
-                "dead": False,
-            }
-            for sink in SINKS[REASON]
-        ],
+        sinks=SINKS[REASON],
     )
+    await write_outbox(connection, [message], again=True)

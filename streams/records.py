@@ -5,6 +5,7 @@ a default, never reorder; a new meaning is a new topic suffix (`.v2`). The golde
 `tests/unit/test_records.py` show an accidental change.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self, TypeVar
 
@@ -17,6 +18,7 @@ SCHEMA: Final = 1
 MAX_RECORD_BYTES: Final = 1_000_000
 """Nothing larger travels on Kafka; larger values are refused before they are sent."""
 MAX_TEXT_CHARS: Final = 8_000
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 """Tenant, conversation, participant and segment ids. No `/`: the Kafka key uses it."""
@@ -195,6 +197,14 @@ def encode(record: Record) -> bytes:
             "send shorter chunks or smaller frames"
         )
     return data
+
+
+def storable(text: str) -> str:
+    """`text` with a mark in place of what no database keeps, so that it reads like nothing else.
+
+    That is a zero character, and half of a surrogate pair.
+    """
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def decode(kind: type[AnyRecord], data: bytes) -> AnyRecord:

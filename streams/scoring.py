@@ -8,6 +8,7 @@ from inference.score import ParticipantState, WindowScore, decode_state, encode_
 from inference.window import CameraFrame, TextSpan, WindowInput
 from storage.values import ParticipantBatch, Progress, Utterance
 from streams.decoding import decode_audio
+from streams.records import storable
 from streams.windows.aligner import Closing
 from streams.windows.participant import WindowDraft
 
@@ -58,8 +59,8 @@ def to_window(draft: WindowDraft, run: str) -> WindowInput:
             TextSpan(
                 start_ns=segment.start_ns,
                 end_ns=segment.end_ns,
-                text=_storable(segment.text),
-                language=segment.language,
+                text=storable(segment.text),
+                language=storable(segment.language),
                 confidence=segment.confidence,
             )
             for segment in draft.segments
@@ -134,17 +135,12 @@ def new_words(closing: Closing) -> tuple[Utterance, ...]:
             segment=segment.segment_id,
             start_ns=segment.start_ns,
             end_ns=segment.end_ns,
-            text=_storable(segment.text),
-            language=segment.language,
+            text=storable(segment.text),
+            language=storable(segment.language),
             confidence=segment.confidence,
         )
         for segment in sorted(new.values(), key=lambda one: (one.end_ns, one.segment_id))
     )
-
-
-def _storable(text: str) -> str:
-    """No database keeps a zero character in text."""
-    return text.replace("\0", "")
 
 
 def score_drafts(

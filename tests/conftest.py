@@ -120,8 +120,17 @@ def our_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def plain_tracebacks() -> None:
-    """As in service. structlog's default draws every local variable, for half a minute."""
+def plain_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in service. structlog's default draws every local variable, for half a minute.
+
+    What one test configures does not stay in the loggers of modules, as it does in service.
+    """
+    configure = structlog.configure
+
+    def configure_anew(**options: Any) -> None:
+        configure(**{**options, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", configure_anew)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -184,7 +184,8 @@ class BackTest:
         """No more windows of this conversation: what ended within the stretch ends."""
         if facts.ended_ns is not None and facts.ended_ns < self.to_ns:
             for one in self._standing.values():
-                self._hear(one.key, end(one.state, facts.ended_ns, one.key))
+                # with their last window, as live: some left before
+                self._hear(one.key, end(one.state, 0, one.key))
         self._standing.clear()
         self._conversations += self._seen
         self._seen = False

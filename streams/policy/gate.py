@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from inference.labels import MODALITIES, Modality
-from storage.values import ConsentChange, Ruling
+from storage.values import EVERYBODY, ConsentChange, Ruling
 from streams.policy.decision import Decision, Facts, Profile, decide
-from streams.records import ControlEvent, ControlKind
+from streams.records import ControlEvent, ControlKind, storable
 
-EVERYBODY: Final = "-"
-"""The participant named by control events that are about the whole conversation."""
 BEGINNING_NS: Final = -1
 """Before every event time."""
 _SAID: Final = {"yes": True, "no": False}
@@ -176,8 +174,8 @@ def _told(facts: Facts) -> dict[str, str | None]:
     words = {True: "yes", False: "no", None: None}
     return {
         "role": facts.role.value,
-        "region": facts.region.replace("\0", ""),  # no database keeps it in text
-        "purpose": facts.purpose.replace("\0", ""),
+        "region": storable(facts.region),
+        "purpose": storable(facts.purpose),
         "notice": words[facts.notice],
         "consent": words[facts.consent],
     }

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from inference.labels import Modality
 from storage.values import (
+    EVERYBODY,
     ConsentChange,
     ConversationFacts,
     ConversationKey,
@@ -19,7 +20,15 @@ from storage.values import (
     StoredConversation,
 )
 from streams import topics
-from streams.records import ControlEvent, ControlKind, Kind, MediaRecord, Record, Track
+from streams.records import (
+    ControlEvent,
+    ControlKind,
+    Kind,
+    MediaRecord,
+    Record,
+    Track,
+    storable,
+)
 from streams.windows.completeness import FOREVER, ConfirmedFrontier, PollRow
 from streams.windows.grid import WindowGrid
 from streams.windows.participant import Held, Participant, Timing, WindowDraft, extent
@@ -31,8 +40,6 @@ TOPIC_OF: Final[Mapping[Track, str]] = {
     Track.TRANSCRIPTS: topics.TRANSCRIPTS,
 }
 _TRACK_OF: Final = {topic: track for track, topic in TOPIC_OF.items()}
-EVERYBODY: Final = "-"
-"""The participant named by control events that are about the whole conversation."""
 SubjectDigest = Callable[[str, str], str | None]
 """Of a tenant and the name of a subject; None where none can be made, and nothing is kept."""
 
@@ -95,6 +102,8 @@ class Closing:
     drafts: tuple[WindowDraft, ...]
     closed_until_ns: int
     conversation: ConversationFacts
+    left_ns: int | None = None
+    """When they left, if no window of theirs comes after these."""
 
 
 class _Conversation:
@@ -139,7 +148,8 @@ class _Conversation:
 
     def facts(self) -> ConversationFacts:
         """What control said, for the first storing transaction."""
-        attributes = self.started.attributes if self.started else {}
+        said = self.started.attributes if self.started else {}
+        attributes = {name: storable(value) for name, value in said.items()}
         started_ns = self.started.at_ns if self.started else (self.first_ns or 0)
         return ConversationFacts(
             tenant=self.key.tenant,
@@ -688,4 +698,5 @@ class Aligner:
             drafts=tuple(drafts),
             closed_until_ns=closed_until_ns,
             conversation=conversation.facts(),
+            left_ns=participant.left_ns if closed_until_ns >= participant.last_end_ns else None,
         )

@@ -74,14 +74,17 @@ class TrackClock:
 
     last_ns: int = -1
     """End of the newest data."""
+    begun_ns: int = -1
+    """Just after the newest beginning of data."""
     promised_ns: int = -1
     """Nothing before this will come: by heartbeat, or because the broker confirmed quiet."""
     arrived_ns: int = 0
     """Clock time of the newest record."""
     ended: bool = False
 
-    def data(self, end_ns: int, clock_ns: int) -> None:
-        """A data record reaching to `end_ns` was read."""
+    def data(self, start_ns: int, end_ns: int, clock_ns: int) -> None:
+        """A data record of `[start_ns, end_ns)` was read."""
+        self.begun_ns = max(self.begun_ns, start_ns + 1)
         self.last_ns = max(self.last_ns, end_ns)
         self.arrived_ns = clock_ns
 
@@ -101,10 +104,18 @@ class TrackClock:
         return max(self.last_ns, self.promised_ns)
 
     def complete_until(self, disorder_ns: int) -> int:
-        """Every record before this event time has been read."""
+        """Every record that begins before this event time has been read.
+
+        A record is sent when its content is over. One longer than the allowance has nobody
+        before it who may still come. A shorter one may have overtaken its neighbour, which
+        ended within the allowance but began earlier: a window that ends inside that must wait.
+        """
         if self.ended:
             return FOREVER
-        return max(self.promised_ns, self.last_ns - disorder_ns)
+        reached_ns = self.last_ns - disorder_ns
+        if reached_ns < self.begun_ns:
+            reached_ns = self.begun_ns - disorder_ns
+        return max(self.promised_ns, reached_ns)
 
     def settle(self, row: PollRow, idle_ns: int) -> None:
         """Drop the disorder allowance once the broker confirmed quiet for `idle_ns`.

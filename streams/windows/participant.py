@@ -39,7 +39,7 @@ class Timing:
     """How long to wait for what. Event time, unless said otherwise."""
 
     disorder_ns: int
-    """Records of one track may arrive out of order by this much."""
+    """Records of one track may arrive out of order by this much; each is sent when it is over."""
     wait_ns: Mapping[Track, int]
     """A track may be given up once the others are this much further."""
     settle_ns: int = 3_000_000_000
@@ -270,7 +270,7 @@ class Participant:
         clock = self.clocks.setdefault(track, TrackClock())
         start_ns, end_ns = extent(record)
         if record.kind is Kind.DATA:
-            clock.data(end_ns, clock_ns)
+            clock.data(start_ns, end_ns, clock_ns)
             held.release_ns = self._last_window(track, record)
             self._buffers[track].add(held, start_ns, end_ns, record.sequence)
             return

@@ -44,8 +44,24 @@ class Alerting:
         """Whether every rule is known that holds for a window starting at `start_ns`."""
         return self._rules.knows(start_ns)
 
-    def __call__(self, batch: ParticipantBatch) -> ParticipantBatch:
-        """`batch` with its transitions; never raises."""
+    def __call__(self, batch: ParticipantBatch, *, left_ns: int | None = None) -> ParticipantBatch:
+        """`batch` with its transitions; never raises.
+
+        Args:
+            batch: without any.
+            left_ns: of a participant whose last windows these are: their rules come to rest.
+        """
+        seen = self._seen(batch)
+        if left_ns is None:
+            return seen
+        steps = end_alerts(seen.progress.alerts, left_ns, seen.key)
+        return replace(
+            seen,
+            transitions=(*seen.transitions, *steps),
+            progress=replace(seen.progress, alerts=b""),
+        )
+
+    def _seen(self, batch: ParticipantBatch) -> ParticipantBatch:
         if not batch.scores:
             return batch
         try:

@@ -103,7 +103,10 @@ class ScoringThread:
         scored = self._scored(closings)
         if self._alerts is None:
             return scored
-        return [replace(closing, batch=self._alerts(closing.batch)) for closing in scored]
+        return [
+            replace(one, batch=self._alerts(one.batch, left_ns=closing.left_ns))
+            for closing, one in zip(closings, scored, strict=True)
+        ]
 
     def _scored(self, closings: Sequence[Closing]) -> list[ScoredClosing]:
         try:
@@ -197,4 +200,10 @@ def without_scores(closing: Closing, error: str) -> ScoredClosing:
 
 def first_window(closing: Closing) -> Closing:
     """The closing reduced to its first window, to find the one that cannot be stored."""
-    return replace(closing, drafts=closing.drafts[:1], closed_until_ns=closing.drafts[0].end_ns)
+    first, *later = closing.drafts
+    return replace(
+        closing,
+        drafts=(first,),
+        closed_until_ns=first.end_ns,
+        left_ns=None if later else closing.left_ns,
+    )

@@ -84,3 +84,25 @@ async def test_a_withdrawal_leaves_windows_that_ended_before_it_whenever_it_come
     stored = await read_conversation(engine, KEY)
     assert stored is not None
     assert stored.ended_ns is not None
+
+
+async def test_facts_that_no_database_keeps_as_they_are_cost_no_call_its_end(
+    engine: AsyncEngine,
+) -> None:
+    """PostgreSQL keeps no zero character; neither keeps half of a surrogate pair."""
+    scene = bench(engine, SpyScorer())
+    odd = {"queue": "bill\0ing", "language": "e\0n", "region": "\0", "channel": "te\0l"}
+    scene.feed(
+        notice(notice="yes", purpose="care\0", **odd),
+        event(ControlKind.PARTICIPANT_JOINED, 0, role="customer"),
+        event(ControlKind.ENDED, 6, "-"),
+    )
+    await scene.until_ended()
+    stored = await read_conversation(engine, KEY)
+    assert stored is not None
+    assert stored.ended_ns is not None
+    assert (stored.queue, stored.language, stored.region) == ("bill\ufffding", "e\ufffdn", "\ufffd")
+    assert (stored.channel, stored.purpose) == ("te\ufffdl", "care\ufffd")
+    assert len(await read_scores(engine, KEY, "live")) == 8
+    rulings = [one.ruling for one in await read_decisions(engine, KEY)]
+    assert {ruling.facts["purpose"] for ruling in rulings} == {"care\ufffd"}

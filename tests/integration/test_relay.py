@@ -4,10 +4,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import from_json
@@ -266,4 +267,28 @@ async def test_one_relay_is_active_and_the_next_takes_over_when_it_is_gone(
         assert await still_held(lock)
     await waiting
     assert order == ["first is done", "second"]
+    await engine.dispose()
+
+
+async def test_a_relay_whose_session_is_gone_holds_nothing_and_the_next_takes_over(
+    postgres_url: str,
+) -> None:
+    engine = open_engine(postgres_url)
+    async with relay_lock(engine, "kafka") as lock:
+        assert lock is not None
+        session = await lock.scalar(text("select pg_backend_pid()"))
+        await lock.commit()
+        async with transaction(engine) as connection:
+            await connection.execute(text("select pg_terminate_backend(:pid)"), {"pid": session})
+        assert not await still_held(lock)
+        async with asyncio.timeout(10), relay_lock(engine, "kafka", retry_s=0.01) as taken:
+            assert await still_held(taken)
+    await engine.dispose()
+
+
+async def test_one_process_needs_no_lock(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    async with relay_lock(engine, "kafka") as lock, relay_lock(engine, "kafka"):
+        assert lock is None
+        assert await still_held(lock)
     await engine.dispose()

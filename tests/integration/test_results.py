@@ -1,6 +1,7 @@
 """What is stored is stored once, whole, and only on the progress it was built on."""
 
 import asyncio
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,11 +13,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import IntegrityError, NoResultFound, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import from_json
 from inference.score import WindowScore
-from storage.engine import open_engine, snapshot, transaction
+from storage.engine import is_transient, open_engine, snapshot, transaction
 from storage.errors import StorageError, StoreUnavailableError
 from storage.messages import SINKS
 from storage.results import ResultStore
@@ -32,7 +34,7 @@ from storage.schema import (
     window_scores,
 )
 from storage.scores import read_scores
-from storage.upgrade import _config, revision, upgrade
+from storage.upgrade import _config, revision, server_time_ns, upgrade
 from storage.values import ConversationFacts, ConversationKey, ParticipantKey
 from tests.scores import START_NS, batch, distressed
 from tests.scores import window_scores as any_score
@@ -302,3 +304,26 @@ def test_other_databases_are_refused_by_name(url: str) -> None:
 
 def test_participant_keys_sort_as_the_locks_are_taken() -> None:
     assert ParticipantKey("a", "live", "c", "p") < ParticipantKey("a", "live", "d", "a")
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (ConnectionRefusedError(), True),
+        (OperationalError("select", {}, Exception("database is locked")), True),
+        (OperationalError("select", {}, Exception("cannot connect")), True),
+        (OperationalError("select", {}, Exception("gone"), connection_invalidated=True), True),
+        (OperationalError("select", {}, Exception("no such table")), False),
+        (IntegrityError("insert", {}, Exception("UNIQUE constraint failed")), False),
+        (NoResultFound("no row"), False),
+    ],
+)
+def test_only_what_another_connection_may_cure_is_tried_again(
+    error: Exception, *, transient: bool
+) -> None:
+    assert is_transient(error) is transient
+
+
+async def test_the_clock_of_the_database_is_read_as_wall_time(engine: AsyncEngine) -> None:
+    before_ns, found_ns = time.time_ns(), await server_time_ns(engine)
+    assert abs(found_ns - before_ns) < 60 * 1_000_000_000

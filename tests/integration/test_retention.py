@@ -1,6 +1,7 @@
 """What is over its time goes, class by class; what is not stays, and a dry run changes nothing."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,22 +12,32 @@ from storage import retention
 from storage.digests import Digests
 from storage.engine import snapshot, transaction
 from storage.erasure import Eraser
+from storage.messages import Outgoing, write_outbox
+from storage.outbox import give_up
 from storage.results import ResultStore
 from storage.retention import DAY_NS, RULES, Expired, Retention, apply, expired
 from storage.schema import alert_events, alerts, audit_log, metadata
-from storage.values import ConversationFacts, ConversationKey
+from storage.values import ConversationFacts, ConversationKey, Utterance
 from storage.withdrawal import PolicyStore
 from tests.integration.test_withdrawal import alert_row, event_row, news, no, ruling
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 
 ENDED_NS = START_NS + 30 * SECOND_NS
+SAID = Utterance(
+    participant="p-1",
+    segment="s-1",
+    start_ns=START_NS,
+    end_ns=START_NS + SECOND_NS,
+    text="words",
+    language="en",
+)
 
 
 async def fill(engine: AsyncEngine) -> None:
     """A conversation that ended, one that runs, a decision, an alert, a look, and an erasure."""
     for conversation in ("c-1", "c-runs"):
         scores = [distressed(n, conversation=conversation) for n in range(5)]
-        await ResultStore(engine).commit([batch(scores, None)])
+        await ResultStore(engine).commit([replace(batch(scores, None), words=(SAID,))])
     await ResultStore(engine).end_conversation(
         ConversationFacts(tenant="acme", conversation="c-1", started_ns=START_NS), ENDED_NS
     )
@@ -63,7 +74,15 @@ def gone(found: Iterable[Expired]) -> dict[str, int]:
         (2, {"tombstones"}),
         (
             91,
-            {"tombstones", "window_scores", "window_evidence", "progress", "outbox", "deliveries"},
+            {
+                "tombstones",
+                "window_scores",
+                "window_evidence",
+                "utterances",
+                "progress",
+                "outbox",
+                "deliveries",
+            },
         ),
         (366, {"alerts", "alert_events", "policy_decisions", "consents", "audit_log", "erasures"}),
         (731, {"rollups", "conversations", "participants"}),
@@ -85,6 +104,27 @@ async def test_each_class_goes_at_its_time(
     assert expected <= set(went)
     assert set(went) - set(gone(done)) <= {"deliveries"}, "which go with their messages"
     assert gone(await apply(engine, Retention(), now_ns)) == {}, "again there is nothing to do"
+
+
+@pytest.mark.parametrize(
+    ("kind", "class_", "days"), [("alert", "alerts", 365), ("ended", "scores", 90)]
+)
+async def test_messages_that_nobody_takes_go_with_what_they_tell_of(
+    engine: AsyncEngine, kind: str, class_: str, days: int
+) -> None:
+    async with transaction(engine) as connection:
+        message = Outgoing(
+            id="m-1", tenant="acme", kind=kind, conversation="c-1", participant="p-1",
+            at_ns=START_NS, payload=b"{}", sinks=("kafka", "webhook:crm"),
+        )  # fmt: skip
+        await write_outbox(connection, [message])
+    assert await give_up(engine, error="it answered 404") == 2
+    assert gone(await apply(engine, Retention(), START_NS + (days - 1) * DAY_NS)) == {}
+    over_ns = START_NS + (days + 1) * DAY_NS
+    promised = [item for item in await expired(engine, Retention(), over_ns) if item.rows]
+    assert [(item.kind, item.table, item.rows) for item in promised] == [(class_, "outbox", 1)]
+    assert gone(await apply(engine, Retention(), over_ns)) == {"outbox": 1}
+    assert (await counts(engine))["deliveries"] == 0
 
 
 async def test_what_runs_keeps_its_progress_and_its_participants(engine: AsyncEngine) -> None:

@@ -3,19 +3,36 @@
 from collections.abc import Callable, Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inference.labels import AbsenceReason, Modality
 from storage.values import Progress, StoredConversation
 from streams import topics
-from streams.records import AudioChunk, ControlEvent, ControlKind, Record, Track
+from streams.records import (
+    AudioChunk,
+    ControlEvent,
+    ControlKind,
+    Kind,
+    Record,
+    Track,
+    TranscriptSegment,
+)
 from streams.windows.aligner import Aligner, Reason
 from streams.windows.grid import WindowGrid
 from streams.windows.offline import closings, topic_of, unscored
 from streams.windows.participant import MODALITY_OF, Timing, WindowDraft, extent
 from tests.gates import Everything
-from tests.strategies import BASE, SECOND_NS, Call, calls, disordered
+from tests.strategies import (
+    BASE,
+    ORIGIN_NS,
+    SECOND_NS,
+    Call,
+    calls,
+    control,
+    disordered,
+    media_time,
+)
 
 GRID = WindowGrid(3 * SECOND_NS, SECOND_NS)
 LOOK_BACK_NS = {Modality.TEXT: 15 * SECOND_NS}
@@ -83,10 +100,57 @@ def test_every_record_lands_in_exactly_the_windows_that_can_see_it(call: Call) -
             assert (record in held) == visible
 
 
-@given(st.data())
-def test_disorder_within_the_allowance_changes_nothing(data: st.DataObject) -> None:
-    call = data.draw(calls())
-    shuffled = data.draw(disordered(call.media, DISORDER_NS))
+@st.composite
+def calls_in_disorder(draw: st.DrawFn) -> tuple[Call, list[Record]]:
+    """A call, and its media in an order in which they may come, too."""
+    call = draw(calls())
+    return call, draw(disordered(call.media, DISORDER_NS))
+
+
+def chunk_across_an_edge() -> tuple[Call, list[Record]]:
+    """The chunk in which a window ends comes after the one that follows it.
+
+    Words say meanwhile that control is complete beyond the edge.
+    """
+    tracks = frozenset({Track.AUDIO, Track.TRANSCRIPTS})
+    joined_ns, left_ns = ORIGIN_NS + 129_000_000, ORIGIN_NS + 1_350_000_000
+    *early, edge, newest = (
+        AudioChunk(
+            **BASE,
+            sequence=number,
+            start_ns=joined_ns + number * 200_000_000,
+            duration_ns=200_000_000,
+            payload=b"\0\0",
+        )
+        for number in range(6)
+    )
+    words = TranscriptSegment(
+        **BASE,
+        sequence=0,
+        segment_id="s0",
+        start_ns=ORIGIN_NS + 1_200_000_000,
+        end_ns=ORIGIN_NS + 1_300_000_000,
+        text="words",
+    )
+    call = Call(
+        control=control(joined_ns, left_ns, tracks),
+        media=(*early, edge, words, newest),
+        ends=(
+            AudioChunk(**BASE, sequence=9, kind=Kind.END, start_ns=left_ns),
+            words.evolve(sequence=9, kind=Kind.END, start_ns=left_ns, end_ns=left_ns),
+        ),
+        tracks=tracks,
+        joined_ns=joined_ns,
+        left_ns=left_ns,
+    )
+    assert media_time(newest) - media_time(edge) < DISORDER_NS
+    return call, [*early, words, newest, edge]
+
+
+@example(chunk_across_an_edge())
+@given(calls_in_disorder())
+def test_disorder_within_the_allowance_changes_nothing(drawn: tuple[Call, list[Record]]) -> None:
+    call, shuffled = drawn
     started, ended = call.control[:-1], call.control[-1]
     assert windows([*started, *shuffled, *call.ends, ended]) == windows(call.records)
 

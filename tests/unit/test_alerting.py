@@ -73,6 +73,18 @@ def test_a_batch_without_scores_hands_the_state_on() -> None:
     assert Alerting(Known())(empty) == empty
 
 
+def test_rules_of_who_left_end_with_their_last_windows_scored_or_not() -> None:
+    firing = judged(rises_and_falls()[:5])
+    last_ns = firing.scores[-1].end_ns
+    gone = replace(firing, scores=(), transitions=())
+    for batched in (batch(rises_and_falls()[:5], None), gone):
+        result = Alerting(Known())(batched, left_ns=START_NS)
+        assert [(one.state, one.at_ns, one.reason) for one in result.transitions[-1:]] == [
+            ("ok", last_ns, "ended")
+        ]
+        assert result.progress.alerts == b""
+
+
 def test_the_end_asks_the_machine_and_survives_foreign_state() -> None:
     fired = judged(rises_and_falls()[:5])
     [last] = end_alerts(fired.progress.alerts, START_NS, KEY)

@@ -196,6 +196,8 @@ def test_who_leaves_has_no_window_afterwards_and_the_others_go_on() -> None:
     mine = [closing for closing in closings if closing.key.participant == "p-1"]
     others = [closing for closing in closings if closing.key.participant == "p-2"]
     assert ends_s(mine) == [1, 2, 3, 4, 5]
+    assert [closing.left_ns for closing in mine][-1:] == [START_NS + 3 * SECOND_NS]
+    assert {closing.left_ns for closing in (*mine[:-1], *others)} == {None}
     assert ends_s(others) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 

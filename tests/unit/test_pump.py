@@ -24,7 +24,7 @@ from storage.values import (
 from streams import topics
 from streams.alerts.book import RuleBook
 from streams.alerts.rule import RuleSpec
-from streams.records import Record, Track, encode
+from streams.records import ControlKind, Record, Track, encode
 from streams.scoring import StateKey, WindowScorer
 from streams.windows.aligner import Aligner, Gate
 from streams.windows.grid import WindowGrid
@@ -332,9 +332,34 @@ async def test_rules_see_every_window_once_and_go_on_where_they_stopped() -> Non
     bench.feed(*whole_call())
     await bench.until_ended()
     steps = [(step.state, step.at_ns) for step in bench.results.transitions]
-    assert steps == [("pending", EXPECTED[0]), ("firing", EXPECTED[2])]
+    assert steps == [("pending", EXPECTED[0]), ("firing", EXPECTED[2]), ("ok", EXPECTED[-1])]
     assert fired(bench) == {("other", "warning"): 1}
     assert bench.pump.stats.rule_errors == 0
+
+
+async def test_rules_of_who_leaves_end_with_their_last_window_and_the_call_goes_on() -> None:
+    bench = Bench(FakeResults(), FakeScorer(), Alerting(FakeRules(2 * START_NS)))
+    told, joined, ended = control(START_NS, START_NS + 60 * SECOND_NS, frozenset())
+    left = ended.evolve(
+        participant="p-1",
+        kind=ControlKind.PARTICIPANT_LEFT,
+        sequence=5,
+        at_ns=START_NS + 4 * SECOND_NS,
+    )
+    bench.feed(told, joined, joined.evolve(participant="p-2", sequence=6), left, ended)
+    await bench.until_ended()
+    steps = [
+        (step.state, step.at_ns, step.reason)
+        for step in sorted(bench.results.transitions, key=lambda step: step.at_ns)
+    ]
+    last_ns = START_NS + 62 * SECOND_NS
+    assert steps == [
+        *[("pending", EXPECTED[0], None)] * 2,
+        *[("firing", EXPECTED[2], None)] * 2,
+        ("ok", EXPECTED[-1], "ended"),
+        ("ok", last_ns, "ended"),
+    ]
+    assert {progress.alerts for progress in bench.results.progress.values()} == {b""}
 
 
 async def test_a_window_whose_rules_are_not_known_waits_and_holds_up_nobody() -> None:
@@ -372,4 +397,4 @@ async def test_windows_that_are_given_up_leave_the_rules_where_they_were() -> No
     await bench.until_ended()
     assert bench.pump.stats.windows_given_up == 1
     steps = [(step.state, step.at_ns) for step in bench.results.transitions]
-    assert steps == [("pending", EXPECTED[0]), ("firing", EXPECTED[2])]
+    assert steps == [("pending", EXPECTED[0]), ("firing", EXPECTED[2]), ("ok", EXPECTED[-1])]

@@ -19,6 +19,7 @@ from streams.records import (
     VideoFrame,
     decode,
     encode,
+    storable,
 )
 
 WHO = {"tenant": "acme", "conversation": "c-1", "participant": "p-1"}
@@ -186,3 +187,8 @@ def test_a_newer_reader_finds_defaults_for_what_an_older_writer_left_out() -> No
     fields = msgspec.msgpack.decode(encode(record))
     shortened = msgspec.msgpack.encode(fields[:7])
     assert decode(AudioChunk, shortened) == record
+
+
+def test_what_no_database_keeps_is_marked_in_words() -> None:
+    assert storable("bill\0ing") == storable("bill\ud83ding") == "bill\ufffding"
+    assert storable("größe 😀") == "größe 😀"

@@ -107,7 +107,7 @@ async def test_it_finds_exactly_what_live_produced_on_the_same_stored_scores(
     expected: list[Episode] = []
     for number in range(2):
         conversation = f"c-{number}"
-        facts = facts_of(conversation, ended_s=700 if number % 2 else None)
+        facts = facts_of(conversation, ended_s=622 if number % 2 else None)
         for participant in ("p-1", "p-2"):
             scores = wandering(
                 10 * number + len(expected), 600, conversation=conversation,
