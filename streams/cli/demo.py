@@ -272,8 +272,10 @@ async def _show(
     zero_ns = {source.conversation: source.start_ns for source in sources}
     feed, seen = StoredFeed(engine), 0
     while True:
-        for event in await feed.after(seen, 100, settings.tenant):
-            seen = event.feed_id
+        events = await feed.after(seen, 100, settings.tenant)
+        seen = events[-1].feed_id if events else seen
+        # what ends with the call is told before its end
+        for event in sorted(events, key=lambda event: event.kind == "ended"):
             if event.kind == "score":
                 score = from_json(event.payload)
                 results.print(score_line(score, zero_ns[score.conversation]))
