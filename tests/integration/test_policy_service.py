@@ -1,6 +1,8 @@
 """A whole call through pump and database: what a withdrawal leaves, and what is on record."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -42,8 +44,11 @@ class Results(ResultStore):
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine, pause_s=0)
         self.end_stored: asyncio.Queue[str] = asyncio.Queue()
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called while an end is being stored."""
 
     async def end_conversation(self, facts: ConversationFacts, ended_ns: int) -> None:
+        self.meanwhile()
         await super().end_conversation(facts, ended_ns)
         self.end_stored.put_nowait(facts.conversation)
 
@@ -91,11 +96,12 @@ async def test_a_withdrawal_leaves_windows_that_ended_before_it_whenever_it_come
     assert stored.ended_ns is not None
 
 
-@pytest.mark.parametrize(("of", "forgotten"), [("p-1", True), ("p-1", False), ("-", True)])
+@pytest.mark.parametrize(("of", "meanwhile"), [("p-1", False), ("p-1", True), ("-", False)])
 async def test_a_withdrawal_that_comes_after_the_end_deletes_as_one_during_the_call(
-    engine: AsyncEngine, of: str, *, forgotten: bool
+    engine: AsyncEngine, of: str, *, meanwhile: bool
 ) -> None:
     """Also one that comes while the end is being stored."""
+    withdrawal = event(ControlKind.CONSENT_CHANGED, 3, of, consent="no")
     results = Results(engine)
     scene = bench(engine, SpyScorer(), results)
     told = event(ControlKind.PARTICIPANT_JOINED, 0, role="customer", tracks="audio")
@@ -105,11 +111,14 @@ async def test_a_withdrawal_that_comes_after_the_end_deletes_as_one_during_the_c
     )
     over = event(ControlKind.ENDED, LENGTH_S, "-")
     scene.feed(notice(notice="yes"), told, *sound, complete, over)
+    if meanwhile:
+        results.meanwhile = partial(scene.feed, withdrawal)
     async with asyncio.timeout(30), scene.running():
         await results.end_stored.get()
-        while forgotten and scene.partitions.conversations:
+        while scene.partitions.conversations:
             await asyncio.sleep(0)
-        scene.feed(event(ControlKind.CONSENT_CHANGED, 3, of, consent="no"))
+        if not meanwhile:
+            scene.feed(withdrawal)
         while scene.partitions.conversations:
             await asyncio.sleep(0)
     assert await refused(engine) == [(of, 5)], "windows that end at 4 to 8 s"
