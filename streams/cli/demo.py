@@ -51,7 +51,8 @@ def demo(
     """Play a call, score it while it plays, and show it in the browser.
 
     Needs no Kafka, PostgreSQL or Redis: an embedded broker, SQLite and a cache in memory
-    live in this process and end with it. Prints every score as it becomes final.
+    live in this process and end with it. Prints every score as it becomes final,
+    and each alert when it fires and when it is over.
 
     Example: `affectstream demo interview.mp4 --for 60 --no-open`
 
@@ -172,7 +173,9 @@ async def _demo(
             FileSource.open(path, options, now_ns=time.time_ns(), warn=warn, live=True)
             for path in files
         ]
-        async with _beside(_play(sources, settings, warn), _show(engine, settings, sources)):
+        async with _beside(
+            _play(sources, settings, warn), _show(engine, settings, sources, page_url)
+        ):
             await run.until(stop)
 
 
@@ -253,21 +256,33 @@ async def _play(sources: Sequence["FileSource"], settings: Settings, warn: "Warn
         warn(f"policy {settings.policy} withheld records: {stats.withheld_in_words}")
 
 
-async def _show(engine: "AsyncEngine", settings: Settings, sources: Sequence["FileSource"]) -> None:
-    """Print every score when it is final."""
+async def _show(
+    engine: "AsyncEngine", settings: Settings, sources: Sequence["FileSource"], page_url: str
+) -> None:
+    """Print every score when it is final, and every alert when it fires and when it is over."""
+    import msgspec
+
     from inference.contract import from_json
+    from storage.alerts import AlertNews
     from storage.feed import StoredFeed
-    from streams.cli._lines import score_line
+    from streams.cli._lines import alert_line, score_line
 
     results = Console(highlight=False, soft_wrap=True)
     zero_ns = {source.conversation: source.start_ns for source in sources}
     feed, seen = StoredFeed(engine), 0
     while True:
-        for event in await feed.after(seen, 100, settings.tenant):
-            seen = event.feed_id
+        events = await feed.after(seen, 100, settings.tenant)
+        seen = events[-1].feed_id if events else seen
+        # what ends with the call is told before its end
+        for event in sorted(events, key=lambda event: event.kind == "ended"):
             if event.kind == "score":
                 score = from_json(event.payload)
                 results.print(score_line(score, zero_ns[score.conversation]))
+            elif event.kind == "alert":
+                news = msgspec.json.decode(event.payload, type=AlertNews)
+                line = alert_line(news, zero_ns[event.conversation], page_url)
+                if line is not None:
+                    results.print(line)
             elif event.kind == "ended":
                 results.print("the call is over; the page stays until Ctrl-C")
         await asyncio.sleep(LOOK_S)

@@ -139,7 +139,7 @@ class _Conversation:
     @property
     def has_news(self) -> bool:
         """Whether policy decided something that is not on record yet."""
-        return self.loaded is not None and not self.over and self.decided != self.recorded
+        return self.loaded is not None and self.decided != self.recorded
 
     @property
     def frontier_ns(self) -> int:
@@ -309,7 +309,8 @@ class Aligner:
             PolicyNews(
                 key=key,
                 run=self.run,
-                rulings=item.gate.rulings(item.decided[1], item.first_ns or 0),
+                # of a conversation that is over nobody knows the facts any more
+                rulings=() if item.over else item.gate.rulings(item.decided[1], item.first_ns or 0),
                 consents=item.gate.consents(),
                 passed={name: item.participants[name].passed_ns for name in item.decided[1]},
                 events=item.decided[0],
@@ -419,11 +420,7 @@ class Aligner:
 
     def replayed(self) -> list[ConversationKey]:
         """Conversations that were over before this worker read them: safe to drop."""
-        return [
-            key
-            for key, item in self._conversations.items()
-            if item.loaded is not None and item.loaded.ended_ns is not None
-        ]
+        return [key for key, item in self._conversations.items() if item.over and not item.has_news]
 
     def ahead(self) -> list[str]:
         """Media topics that are ahead of the track that holds their participants back.
@@ -551,7 +548,7 @@ class Aligner:
     ) -> None:
         stored = conversation.loaded
         if stored is not None and stored.ended_ns is not None:
-            self._take_over(stored, held, event, replay=replay)
+            self._take_over(conversation, stored, held, event, replay=replay)
             return
         if event.kind is ControlKind.STARTED:
             if conversation.started is not None:
@@ -576,11 +573,20 @@ class Aligner:
         self._withdraw(conversation)
 
     def _take_over(
-        self, stored: StoredConversation, held: Held, event: ControlEvent, *, replay: bool
+        self,
+        conversation: _Conversation,
+        stored: StoredConversation,
+        held: Held,
+        event: ControlEvent,
+        *,
+        replay: bool,
     ) -> None:
-        """Take an event of a conversation that is over."""
+        """Take an event of a conversation that is over: consent can still be withdrawn."""
         reused = event.kind is ControlKind.STARTED and event.at_ns != stored.started_ns
-        if reused:
+        if event.kind is ControlKind.CONSENT_CHANGED and event.attributes.get("consent") == "no":
+            conversation.gate.apply(event)
+            conversation.control_held.append(held)
+        elif reused:
             self._misplace(held, Reason.REUSED, f"it ended at {stored.ended_ns} ns")
         elif replay:
             self._drop(held)

@@ -225,6 +225,8 @@ class Pump:
         self, aligner: Aligner, key: ConversationKey, facts: ConversationFacts, ended_ns: int
     ) -> None:
         await self._insist(lambda: self._results.end_conversation(facts, ended_ns))
+        while any(news.key == key for news in aligner.policy_news()):
+            await self._record()  # said while the end was being stored
         aligner.conversation_ended(key)
         _log.info("conversation_ended", tenant=key.tenant, conversation=key.conversation)
 

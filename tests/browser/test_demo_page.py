@@ -1,19 +1,13 @@
 """The demo as a stranger meets it: one command, and a page on which a call turns angry."""
 
-import asyncio
-import os
-import re
-import signal
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.demo_process import demo
 from tests.browser.screens import CHROMIUM, browsing, picture
 
 pytestmark = [
@@ -26,39 +20,6 @@ ANGRY_FROM_S, ANGRY_UNTIL_S = 25, 48
 """Where streams/demo/build_conversation.py put the angry recordings of the customer."""
 FIRST_SCORE_S = 15
 CHART = "el => getElement(Number(el.id.slice(1))).chart.getOption().series"
-
-
-@asynccontextmanager
-async def demo(folder: Path) -> AsyncIterator[tuple[str, str, asyncio.StreamReader]]:
-    """Page, API and standard output of a running demo; Ctrl-C ends it with code 0."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("AFFECTSTREAM_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "streams.cli", "demo", "--no-open"),
-        *("--api-port", "0", "--dashboard-port", "0"),
-        cwd=folder,
-        env={**environment, "TMPDIR": str(folder), "HOME": str(folder), "PYTHONUNBUFFERED": "1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        page = api = ""
-        while not page:
-            line = (await process.stderr.readline()).decode()
-            assert line, f"the demo ended with {await process.wait()}"
-            if found := re.search(r"page (http\S+) +API (http://[^/]+)", line):
-                page, api = found.groups()
-        draining = asyncio.create_task(process.stderr.read())
-        yield page, api, process.stdout
-        process.send_signal(signal.SIGINT)
-        await process.stdout.read()
-        assert await asyncio.wait_for(process.wait(), 30) == 0, (await draining).decode()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert os.listdir(folder) == [], "Ctrl-C leaves nothing behind"  # noqa: PTH208 - async
 
 
 async def test_the_page_shows_the_distress_rise_where_the_call_turns_angry(tmp_path: Path) -> None:

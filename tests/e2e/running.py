@@ -30,6 +30,8 @@ class Deployment:
     cache_url: str
     folder: Path
     group: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:8]}")
+    settings: dict[str, str] = field(default_factory=dict)
+    """Further variables that the commands see."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -48,6 +50,7 @@ class Deployment:
             "AFFECTSTREAM_PARTITIONS": str(PARTITIONS),
             "AFFECTSTREAM_TENANT": "acme",
             "AFFECTSTREAM_WORKER_PORT": "0",
+            **self.settings,
         }
 
     def run(self, *arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:

@@ -62,18 +62,24 @@ def ingest(deployment: Deployment, files: Sequence[Path]) -> list[str]:
     return deployment.run("ingest", *files, "--speed", "10").stdout.split()
 
 
-def at_rest(deployment: Deployment, file: Path, conversation: str) -> list[str]:
+def at_rest(
+    deployment: Deployment, file: Path, conversation: str, options: Sequence[str] = ()
+) -> list[str]:
     """What `affectstream score` says of the file, begun when the conversation did."""
     (row,) = (
         row for row in stored(deployment, conversations) if row["conversation"] == conversation
     )
     start = format_time(row["started_ns"])
-    done = deployment.run("score", file, "--json", "--conversation", conversation, "--start", start)
+    whole = ("--json", "--conversation", conversation, "--start", start, *options)
+    done = deployment.run("score", file, *whole)
     return done.stdout.splitlines()
 
 
 def check_everything_agrees(
-    deployment: Deployment, files: Sequence[Path], ids: Sequence[str]
+    deployment: Deployment,
+    files: Sequence[Path],
+    ids: Sequence[str],
+    options: Sequence[str] = (),
 ) -> None:
     """SQL equals `score`, rollups equal a recount, Redis equals SQL."""
 
@@ -101,7 +107,7 @@ def check_everything_agrees(
             await cache.close()
             await engine.dispose()
         for file, conversation in zip(files, ids, strict=True):
-            expected = await asyncio.to_thread(at_rest, deployment, file, conversation)
+            expected = await asyncio.to_thread(at_rest, deployment, file, conversation, options)
             assert scores[conversation] == expected, file.name
             assert len(expected) > 3
 

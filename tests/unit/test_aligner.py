@@ -295,6 +295,21 @@ def test_records_of_a_conversation_that_is_over_are_late_unless_they_were_scored
     assert scene.aligner.held_bytes == 0
 
 
+@pytest.mark.parametrize("replay", [True, False])
+def test_a_withdrawal_is_heard_when_the_conversation_is_over(*, replay: bool) -> None:
+    scene = Scene(StoredConversation(started_ns=START_NS, ended_ns=START_NS + 5 * SECOND_NS))
+    scene.feed(event(ControlKind.CONSENT_CHANGED, 3, consent="yes"))
+    assert scene.misplaced() == [Reason.LATE]
+    scene.feed(event(ControlKind.CONSENT_CHANGED, 3, consent="no"), replay=replay)
+    assert scene.misplaced() == []
+    (news,) = scene.aligner.policy_news()
+    assert (news.key, news.rulings) == (KEY, ())
+    assert scene.aligner.replayed() == [], "not before it is on record"
+    scene.aligner.recorded(news)
+    assert scene.aligner.policy_news() == []
+    assert scene.aligner.replayed() == [KEY]
+
+
 def test_the_same_start_again_is_no_reuse() -> None:
     scene = Scene()
     scene.feed(started(), started(), started(7))

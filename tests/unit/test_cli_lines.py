@@ -1,13 +1,40 @@
-"""What the terminal says of one window."""
+"""What the terminal says of one window, and of one alert."""
 
 import msgspec
 
-from inference.labels import MODALITIES, AbsenceReason, Modality
+from inference.contract import format_time
+from inference.labels import MODALITIES, AbsenceReason, Modality, Role
 from inference.score import CueReport, ModalityReport
-from streams.cli._lines import score_line
-from tests.scores import START_NS, distressed
+from storage.alerts import AlertJson, AlertNews
+from streams.cli._lines import alert_line, score_line
+from tests.scores import SECOND_NS, START_NS, distressed
 
 replace = msgspec.structs.replace
+PAGE = "http://127.0.0.1:8080"
+ALERT = AlertJson(
+    id="a-1",
+    run="live",
+    conversation="c-1",
+    participant="customer",
+    role=Role.CUSTOMER,
+    queue="demo",
+    language="und",
+    rule="sustained-distress",
+    rule_version=0,
+    severity="critical",
+    metric="smoothed",
+    state="firing",
+    since=format_time(START_NS + 30 * SECOND_NS),
+    fired=format_time(START_NS + 33 * SECOND_NS),
+    resolved=None,
+    reason=None,
+    peak=0.337,
+    evidence=(),
+    acknowledged=None,
+    snoozed=None,
+    verdict=None,
+    link="/conversations/c-1?at=2026-11-23T10:00:30Z",
+)
 
 
 def test_a_line_ends_with_the_cues_as_they_are() -> None:
@@ -50,3 +77,32 @@ def test_a_modality_without_an_opinion_is_not_credited_with_the_score() -> None:
     assert "face says nothing" in score_line(replace(alone, vacuity=1.0), START_NS)
     idle = {Modality.FACE: ModalityReport(present=True, weight=0.0)}
     assert "face says nothing" in score_line(replace(alone, modalities=idle), START_NS)
+
+
+def test_an_alert_that_fires_says_who_how_much_what_it_means_and_where_to_look() -> None:
+    line = alert_line(AlertNews(transition="firing", alert=ALERT), START_NS, PAGE)
+    assert line is not None
+    first, means, link = line.splitlines()
+    assert "33.0 s  ALERT (critical): sustained-distress, customer, smoothed distress 0.34" in first
+    assert "listeners would" in means
+    assert link.strip() == f"{PAGE}{ALERT.link}"
+    own = replace(ALERT, rule="rage[bold]", metric="anger", peak=None)
+    line = alert_line(AlertNews(transition="firing", alert=own), START_NS, PAGE)
+    assert line is not None
+    assert "rage\\[bold], customer, anger unknown" in line
+    assert len(line.splitlines()) == 2, "a rule that is not shipped has no summary here"
+
+
+def test_an_alert_that_is_over_says_its_peak_and_why() -> None:
+    ended = format_time(START_NS + 60 * SECOND_NS)
+    over = replace(ALERT, state="resolved", resolved=ended, reason="recovered", peak=0.51)
+    line = alert_line(AlertNews(transition="resolved", alert=over), START_NS, PAGE)
+    assert line is not None
+    assert "60.0 s  alert over: sustained-distress, customer, smoothed distress 0.51" in line
+    assert "at its peak" in line
+    assert "the estimate came back down" in line
+
+
+def test_what_people_do_with_an_alert_is_no_line() -> None:
+    for step in ("acknowledged", "snoozed", "judged"):
+        assert alert_line(AlertNews(transition=step, alert=ALERT), START_NS, PAGE) is None

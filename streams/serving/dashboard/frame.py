@@ -14,6 +14,8 @@ from streams.serving.dashboard.forms import said
 from streams.serving.dashboard.guard import Admitted
 
 TICK_S: Final = 1.0
+ZONE_S: Final = 10.0
+"""A browser that is busy answers late; one that has gone on to another page never does."""
 MS_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
 HEAD: Final = (
@@ -117,12 +119,12 @@ def clock(at_ns: int, zone: tzinfo) -> str:
 
 
 async def browser_zone() -> tzinfo:
-    """The time zone of whoever looks, as the charts use it."""
+    """The time zone of whoever looks, as the charts use it; UTC of a browser that does not say."""
     await ui.context.client.connected()
-    name = await ui.run_javascript("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    asking = "Intl.DateTimeFormat().resolvedOptions().timeZone"
     try:
-        return ZoneInfo(str(name))
-    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(str(await ui.run_javascript(asking, timeout=ZONE_S)))
+    except (TimeoutError, ZoneInfoNotFoundError, ValueError):
         return UTC
 
 
