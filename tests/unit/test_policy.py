@@ -319,4 +319,4 @@ def test_what_was_said_is_listed_by_time_and_the_later_word_holds() -> None:
 def test_the_record_holds_nothing_that_a_database_refuses() -> None:
     odd = event(ControlKind.STARTED, 0, "-", notice="yes", region="d\0e", purpose="\0")
     facts = gate(odd, JOINED).rulings((), 0)[0].facts
-    assert (facts["region"], facts["purpose"]) == ("de", "")
+    assert (facts["region"], facts["purpose"]) == ("d\ufffde", "\ufffd")
