@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage.engine import snapshot
@@ -33,7 +33,7 @@ class ConsentPlace:
 async def unrecorded(
     connection: AsyncConnection, key: ConversationKey, changes: Sequence[ConsentChange]
 ) -> list[ConsentChange]:
-    """Those of `changes` that the database does not hold like this, in their order."""
+    """Those of `changes` that say what the database does not hold, in their order."""
     query = select(consents).where(
         consents.c.tenant == key.tenant, consents.c.conversation == key.conversation
     )
@@ -44,8 +44,13 @@ async def unrecorded(
     return [
         change
         for change in changes
-        if known.get((change.participant, change.at_ns)) != (change.consent, change.notice)
+        if not _holds(known.get((change.participant, change.at_ns), (None, None)), change)
     ]
+
+
+def _holds(known: tuple[str | None, str | None], change: ConsentChange) -> bool:
+    """Whether what is known of consent and notice at that moment has all that is said now."""
+    return change.consent in {None, known[0]} and change.notice in {None, known[1]}
 
 
 async def write_consent(
@@ -65,8 +70,8 @@ async def write_consent(
         statement.on_conflict_do_update(
             index_elements=["tenant", "conversation", "participant", "at_ns"],
             set_={
-                "consent": statement.excluded.consent,
-                "notice": statement.excluded.notice,
+                "consent": func.coalesce(statement.excluded.consent, consents.c.consent),
+                "notice": func.coalesce(statement.excluded.notice, consents.c.notice),
                 "deleted_windows": consents.c.deleted_windows + statement.excluded.deleted_windows,
             },
         )

@@ -198,6 +198,18 @@ async def test_what_was_said_is_stored_once(engine: AsyncEngine) -> None:
     assert await list_consents(engine, "globex", limit=9) == []
 
 
+async def test_what_is_not_said_again_stays_on_record(engine: AsyncEngine) -> None:
+    """After the call a worker knows of nothing but the withdrawal."""
+    await stored(engine, 9)
+    store = PolicyStore(engine)
+    whole = replace(no(5), notice="yes")
+    await store.record(news(replace(whole, consent=None)))
+    for _ in range(2):
+        await store.record(news(no(5)))
+        [found] = await list_consents(engine, "acme", limit=9)
+        assert (found.change, found.deleted_windows) == (whole, 6)
+
+
 async def test_a_withdrawal_deletes_what_ends_after_it_and_nothing_else(
     engine: AsyncEngine,
 ) -> None:
