@@ -47,6 +47,10 @@ def erase(
         print(msgspec.json.encode(receipt).decode())  # noqa: T201 - the command's result
         return
     console = Console(highlight=False, soft_wrap=True)
+    if not any(receipt.rows.values()):
+        console.print(f"nothing was stored of it, receipt {receipt.id}")
+        console.print(f"what Kafka may hold until {receipt.kafka_until} is not scored")
+        return
     what = (
         "1 conversation" if receipt.conversations == 1 else f"{receipt.conversations} conversations"
     )
