@@ -52,6 +52,20 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     kafka_until: str | None = None
 
 
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody did or looked at."""
+
+    at: str
+    actor: str
+    action: str
+    conversation: str | None = None
+
+
+async def audit(asking: Asking) -> list[Looked]:
+    """Who looked at what, and who did what, newest first."""
+    return await asking.listed("/v1/audit", Looked)
+
+
 async def decisions(asking: Asking, *, refused_only: bool) -> list[PolicyDecision]:
     """Newest first."""
     query = {"allowed": "false" if refused_only else None}

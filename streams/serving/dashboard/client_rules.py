@@ -1,12 +1,14 @@
 """Alert rules and their back-tests, as the API tells them."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from streams.serving.dashboard.asking import Asking
 
+MOST: Final = 400
+"""Rules that are listed; a tenant has some hundred at most."""
 Spec = dict[str, Any]
 """A rule as the API takes it; the editor changes what it knows and keeps the rest."""
 
@@ -41,6 +43,7 @@ class Reviewed(msgspec.Struct, frozen=True):
     right: int
     wrong: int
     unclear: int
+    missed: int = 0
     precision: float | None = None
 
 
@@ -59,7 +62,7 @@ class Threshold(msgspec.Struct, frozen=True):
     """What another threshold would give."""
 
     enter: float
-    alerts_per_hour: float
+    alerts_per_hour: float | None = None
     exit: float | None = None
     flaps: int = 0
 
@@ -81,7 +84,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 
 async def rules(asking: Asking) -> list[Rule]:
     """The rules of the tenant, shipped ones included."""
-    return await asking.items("/v1/rules", Rule)
+    return await asking.listed("/v1/rules", Rule, most=MOST)
 
 
 async def rule(asking: Asking, name: str) -> RuleWithVersions:

@@ -1,6 +1,10 @@
 """What the page *Privacy* says of decisions, consents and receipts. Pure."""
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Final
+
+from msgspec.structs import replace
 
 from streams.serving.dashboard import desk_words, words
 from streams.serving.dashboard.client_privacy import Consent, Erasure, PolicyDecision
@@ -11,6 +15,18 @@ KINDS: Final = {"conversation": "One conversation", "subject": "All of one subje
 def decision_said(one: PolicyDecision) -> str:
     """What was decided, in a word; never by colour alone."""
     return "allowed" if one.allowed else "refused"
+
+
+def together(found: Iterable[PolicyDecision]) -> list[tuple[PolicyDecision, str]]:
+    """Decisions that differ in the modality only as one, with their modalities in words."""
+    return [
+        (of_one[0], ", ".join(desk_words.modality(one.modality) for one in of_one))
+        for of_one in ([*group] for _, group in groupby(found, key=_but_modality))
+    ]
+
+
+def _but_modality(one: PolicyDecision) -> PolicyDecision:
+    return replace(one, modality="")
 
 
 def facts_said(one: PolicyDecision) -> str:
