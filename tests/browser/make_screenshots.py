@@ -1,5 +1,7 @@
 """Takes the pictures of docs/dashboard.md: every page, light and dark, wide and on a phone.
 
+The top of the conversation, light and wide, is `conversation.png` of the README, too.
+
 `python -m tests.browser.make_screenshots docs/images [PAGE ...]`
 """
 
@@ -10,6 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from playwright.async_api import Page, expect
 
@@ -19,8 +22,13 @@ from tests.browser.stage import Stage, stage
 WIDTHS = {1280: 900, 390: 844}
 THEMES = ("light", "dark")
 SOON_MS = 30_000
+README_TALL = 1_120
 COLOURS = 256
 """Of a picture: pages have few, and text stays sharp."""
+EXACT = 48
+"""So many of them are the most frequent ones."""
+NEAR = 14
+"""Steps of a channel that nobody sees in the edge of a letter."""
 TALLEST = {1280: 2_300, 390: 3_000}
 """A picture shows so much of a long page, in CSS pixels."""
 
@@ -107,16 +115,31 @@ async def take(page: Page, path: Path, width: int) -> None:
     await page.set_viewport_size({"width": width, "height": min(tall, TALLEST[width])})
     await page.wait_for_timeout(400)
     shot = await page.screenshot(animations="disabled", scale="css")
-    palette_of(Image.open(io.BytesIO(shot)).convert("RGB")).save(path, optimize=True)
+    picture = palette_of(Image.open(io.BytesIO(shot)).convert("RGB"))
+    picture.save(path, optimize=True)
+    if path.name == f"conversation-light-{width}.png" and width == max(WIDTHS):
+        picture.crop((0, 0, width, README_TALL)).save(path.with_name("conversation.png"))
     await page.set_viewport_size({"width": width, "height": WIDTHS[width]})
 
 
 def palette_of(picture: Image.Image) -> Image.Image:
-    """The same with its most frequent colours only: those of the theme stay as they are."""
-    counted = sorted(picture.getcolors(picture.width * picture.height) or (), reverse=True)
-    chosen = Image.new("P", (1, 1))
-    chosen.putpalette([part for _, colour in counted[:COLOURS] for part in colour])
-    return picture.quantize(palette=chosen, dither=Image.Dither.NONE)
+    """The same in few colours: the frequent ones as they are, and one near each other one."""
+    pixels = np.asarray(picture).reshape(-1, 3)
+    packed = pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    known, where, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    colours = np.stack([known >> 16, known >> 8 & 255, known & 255], axis=1)
+    order = np.argsort(-counts, kind="stable")
+    chosen = list(order[:EXACT])
+    gap = np.abs(colours[:, None] - colours[chosen]).max(axis=2).min(axis=1)
+    for index in order[EXACT:]:
+        if len(chosen) < COLOURS and gap[index] > NEAR:
+            chosen.append(index)
+            gap = np.minimum(gap, np.abs(colours - colours[index]).max(axis=1))
+    nearest = np.abs(colours[:, None] - colours[chosen]).sum(axis=2).argmin(axis=1)
+    indices = nearest[where].astype(np.uint8).reshape(picture.height, picture.width)
+    few = Image.fromarray(indices, "P")
+    few.putpalette(colours[chosen].astype(np.uint8).tobytes())
+    return few
 
 
 async def pictures(set_up: Stage, folder: Path, wanted: list[str]) -> list[str]:

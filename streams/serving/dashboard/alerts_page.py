@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 from nicegui import ui
 
@@ -34,6 +35,7 @@ from streams.serving.dashboard.frame import (
 )
 from streams.serving.dashboard.raised import Alert
 from streams.serving.dashboard.section import Section
+from streams.serving.dashboard.trend_rows import minute
 
 SNOOZES: Final = {15: "15 min", 60: "1 h", 240: "4 h"}
 OPEN: Final = "open"
@@ -212,10 +214,12 @@ class AlertsPage:
         with ui.element("div").classes("card"):
             grid(
                 words.DEAD,
-                ("Target", "Attempts", "What went wrong", ""),
+                ("Target", "Call", "Of", "Attempts", "What went wrong", ""),
                 [
                     (
                         one.sink,
+                        partial(_call, one.conversation) if one.conversation else "",
+                        minute(one.at, self._zone) if one.at and self._zone else "",
                         one.attempts,
                         one.error or "unknown",
                         partial(action, "Retry", partial(again, one)),
@@ -223,6 +227,10 @@ class AlertsPage:
                     for one in dead
                 ],
             )
+
+
+def _call(conversation: str) -> None:
+    ui.link(conversation, f"/conversations/{quote(conversation, safe='')}")
 
 
 class AlertCard:

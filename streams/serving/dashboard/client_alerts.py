@@ -22,6 +22,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     next_attempt: str | None = None
     conversation: str | None = None
+    at: str | None = None
 
 
 async def alerts(asking: Asking, *, state: str, queue: str = "", most: int = MOST) -> list[Alert]:

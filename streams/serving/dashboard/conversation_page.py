@@ -9,6 +9,7 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import quote
 
+from msgspec.structs import replace
 from nicegui import events, ui
 
 from inference.contract import parse_time
@@ -230,15 +231,22 @@ class Policy:
         with self._box, ui.element("section").classes("card"):
             heading(2, words.DECISIONS)
             with ui.element("ul").classes("decisions"):
-                for one in found:
+                for one, modalities in together(found):
                     with ui.element("li"):
                         verdict = words.ALLOWED if one.allowed else words.DROPPED
-                        ui.label(
-                            f"{one.participant}, {desk_words.modality(one.modality)}: {verdict}"
-                        )
+                        ui.label(f"{one.participant}, {modalities}: {verdict}")
                         profile = f" (profile {one.profile})" if one.profile else ""
                         at = clock(parse_time(one.at), zone)
                         ui.label(f"{one.reason}{profile}, from {at}").classes("small")
+
+
+def together(found: Iterable[PolicyFact]) -> list[tuple[PolicyFact, str]]:
+    """Decisions that differ in the modality only as one, with their modalities in words."""
+    groups: dict[PolicyFact, list[str]] = {}
+    for one in found:
+        of_one = groups.setdefault(replace(one, modality=""), [])
+        of_one.append(desk_words.modality(one.modality))
+    return [(one, ", ".join(modalities)) for one, modalities in groups.items()]
 
 
 def withdrawals(decisions: Iterable[PolicyFact]) -> dict[str, int]:

@@ -1,7 +1,6 @@
 """What the page *Privacy* says of decisions, consents and receipts. Pure."""
 
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,14 +18,11 @@ def decision_said(one: PolicyDecision) -> str:
 
 def together(found: Iterable[PolicyDecision]) -> list[tuple[PolicyDecision, str]]:
     """Decisions that differ in the modality only as one, with their modalities in words."""
-    return [
-        (of_one[0], ", ".join(desk_words.modality(one.modality) for one in of_one))
-        for of_one in ([*group] for _, group in groupby(found, key=_but_modality))
-    ]
-
-
-def _but_modality(one: PolicyDecision) -> PolicyDecision:
-    return replace(one, modality="")
+    groups: dict[PolicyDecision, list[str]] = {}
+    for one in found:
+        of_one = groups.setdefault(replace(one, modality=""), [])
+        of_one.append(desk_words.modality(one.modality))
+    return [(one, ", ".join(modalities)) for one, modalities in groups.items()]
 
 
 def facts_said(one: PolicyDecision) -> str:
@@ -67,7 +63,11 @@ def deleted(one: Consent) -> str:
 def receipt(one: Erasure) -> str:
     """What an erasure deleted, row by row."""
     parts = [desk_words.counted(one.conversations, "conversation")]
-    parts += [f"{count} {table.replace('_', ' ')}" for table, count in one.rows.items() if count]
+    parts += [
+        f"{count} {table.replace('_', ' ')}"
+        for table, count in one.rows.items()
+        if count and table != "conversations"
+    ]
     parts.append(f"{desk_words.counted(one.keys, 'key')} of the cache")
     return ", ".join(parts)
 
