@@ -7,6 +7,8 @@ import msgspec
 
 from streams.serving.dashboard.asking import Asking
 
+LONGEST_BACKTEST_S: Final = 120.0
+"""Of the most windows that the API tries out, on a busy machine."""
 MOST: Final = 400
 """Rules that are listed; a tenant has some hundred at most."""
 Spec = dict[str, Any]
@@ -118,7 +120,9 @@ async def backtest(
         body["queue"] = queue
     if wanted is not None:
         body["wanted_per_hour"] = wanted
-    return await asking.send("POST", "/v1/rules/backtest", Backtest, body)
+    return await asking.send(
+        "POST", "/v1/rules/backtest", Backtest, body, timeout_s=LONGEST_BACKTEST_S
+    )
 
 
 def _path(name: str) -> str:
