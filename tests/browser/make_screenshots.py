@@ -29,7 +29,7 @@ EXACT = 48
 """So many of them are the most frequent ones."""
 NEAR = 14
 """Steps of a channel that nobody sees in the edge of a letter."""
-TALLEST = {1280: 2_300, 390: 3_000}
+TALLEST = {1280: 2_300, 390: 1_800}
 """A picture shows so much of a long page, in CSS pixels."""
 
 
