@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.pages_process import dashboard, serving
 from tests.browser.screens import CHROMIUM, browsing
 from tests.fake_api import ADA, ALICE, BOB, VICTOR, FakeApi, alert
 
-AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = ("", "alerts", "rules", "trends", "privacy", "system")
 SOON_MS = 15_000
 pytestmark = pytest.mark.skipif(
@@ -225,16 +225,3 @@ async def test_every_page_fits_a_phone_and_reads_without_eyes() -> None:
         await page.get_by_role("link", name="Trends").click()
         await expect(page).to_have_url(f"{url}/trends")
     assert errors == []
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe-core finds serious; nothing where it is not installed."""
-    if not AXE.exists():
-        return []
-    await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
-        for one in found["violations"]
-        if one["impact"] in {"serious", "critical"}
-    ]

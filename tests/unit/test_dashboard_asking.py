@@ -128,7 +128,7 @@ async def test_a_desk_without_rules_has_alerts_and_one_without_alerts_says_so() 
     api = FakeApi()
     api.missing = ("alerts",)
     async with sitting(api, ALICE) as desk:
-        await until(lambda: desk.version > 0)
+        await until(lambda: desk.board.loaded)
         assert desk.open_alerts is None
 
 
@@ -141,8 +141,7 @@ async def test_a_desk_that_found_the_api_away_learns_later_whom_it_serves(
     async with sitting(api, ADA) as desk:
         assert desk.me == NOBODY
         api.away = False
-        await until(lambda: desk.version > 0)
-        assert desk.me.name == "ada"
+        await until(lambda: desk.me.name == "ada")
 
 
 async def test_a_desk_notices_that_its_key_was_revoked() -> None:

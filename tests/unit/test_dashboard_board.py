@@ -16,13 +16,18 @@ from inference.score import WindowScore
 from storage import schema
 from storage.cache import LiveMessage, MemoryCache
 from storage.engine import open_engine, transaction
+from storage.erasure import Eraser
+from storage.outbox import pending
 from storage.results import ResultStore
 from storage.upgrade import upgrade
+from storage.values import ConsentChange, ConversationKey, PolicyNews
+from storage.withdrawal import PolicyStore
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.serving.dashboard import board as board_module
-from streams.serving.dashboard.board import Board
+from streams.serving.dashboard.board import LOOK_AGAIN_S, Board
 from streams.serving.dashboard.client import ApiClient, UnknownConversationError
+from streams.serving.dashboard.points import points
 from streams.serving.server import running
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 
@@ -153,3 +158,51 @@ async def test_a_long_conversation_is_drawn_in_steps_and_goes_on_window_by_windo
             assert found is not None
             assert found.end_ns == end_ns
             assert await client.score_at("c-1", "p-1", START_NS) is None
+
+
+async def test_points_after_a_withdrawal_go_and_the_browser_begins_anew(backend: Backend) -> None:
+    await backend.score([distressed(n, 0.1 * n) for n in range(6)])
+    async with backend.serving() as url, following(url) as board:
+        await until(lambda: board.loaded)
+        timeline = await board.timeline("c-1")
+        shown = points(timeline.drawn("p-1"), 0)
+        assert len(shown.times) == 6
+        since_ns = START_NS + 5 * SECOND_NS
+        change = ConsentChange(participant="p-1", at_ns=since_ns, consent="no")
+        await PolicyStore(backend.engine).record(
+            PolicyNews(
+                key=ConversationKey("acme", "c-1"),
+                run="live",
+                rulings=(),
+                consents=(change,),
+                passed={"p-1": START_NS + 8 * SECOND_NS},
+                events=1,
+            )
+        )
+        for message in await pending(backend.engine, "feed", now_ns=since_ns, limit=100):
+            if message.kind == "withdrawn":
+                await backend.feed(message.kind, "c-1", [message.payload])
+        await until(lambda: timeline.edition == 1)
+        left = points(timeline.drawn("p-1"), shown.until, shown.edition)
+        assert left.times == shown.times[:3]
+        assert points(timeline.drawn("p-1"), left.until, left.edition).times == ()
+        newest = board.calls["c-1"].standings["p-1"].latest
+        assert newest is not None
+        assert newest.end_ns == since_ns
+
+
+async def test_a_conversation_that_was_erased_is_gone_at_the_next_look(backend: Backend) -> None:
+    now_s = 0.0
+    await backend.score([distressed(0, 0.3)])
+    async with backend.serving() as url, ApiClient(url) as client:
+        board = Board(client, lambda: now_s)
+        await board._load()
+        timeline = await board.timeline("c-1")
+        await Eraser(backend.engine).conversation(
+            ConversationKey("acme", "c-1"), by="ada", now_ns=START_NS
+        )
+        assert (await board.timeline("c-1")) is timeline
+        now_s = LOOK_AGAIN_S
+        with pytest.raises(UnknownConversationError):
+            await board.timeline("c-1")
+        assert "c-1" not in board.calls

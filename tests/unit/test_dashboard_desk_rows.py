@@ -16,12 +16,12 @@ from streams.serving.dashboard.alert_rows import (
     moment_link,
     queue,
 )
-from streams.serving.dashboard.client_alerts import Alert, Mark
 from streams.serving.dashboard.client_privacy import Erasure, Facts, PolicyDecision
 from streams.serving.dashboard.client_rules import Backtest, Rule, Threshold
 from streams.serving.dashboard.client_system import DelayNow, Queue, Stale, System
 from streams.serving.dashboard.client_trends import Change, Mean, Side, Trend
 from streams.serving.dashboard.privacy_rows import facts_said, may_erase, receipt
+from streams.serving.dashboard.raised import Alert, Mark
 from streams.serving.dashboard.rows import Conversation
 from streams.serving.dashboard.rule_rows import (
     NEW,
@@ -102,9 +102,13 @@ def test_a_filter_asks_for_what_it_names(wanted: Filter, found: list[str]) -> No
 
 def test_an_alert_says_what_where_since_when_and_how_much() -> None:
     row = alert_row(alert(), {"sustained-distress": "Sounds distressed"}, NOW_NS, UTC)
-    assert (row.title, row.who, row.where) == ("Sounds distressed", "customer p-1", "billing")
+    assert (row.title, row.who, row.where) == (
+        "Sounds distressed",
+        "customer p-1",
+        "billing · sustained distress",
+    )
     assert row.when.endswith("for 1 min")
-    assert row.peak == f"smoothed distress, highest {words.percent(0.83)}"
+    assert row.peak == f"smoothed distress, {words.percent(0.83)} when it fired"
     assert row.link == moment_link("c 1", at(0)) == f"/conversations/c%201?at={at(0)}"
     assert (row.is_open, row.is_acknowledged, row.marks) == (True, False, ())
     assert alert_row(alert(), {}, NOW_NS, UTC).title == "Sustained distress"
@@ -220,7 +224,7 @@ def test_noise_is_no_news_and_says_so() -> None:
     better, worse, noise, small = rows
     assert (better.said, worse.said) == ("down 9.0 points", "up 8.0 points")
     assert (noise.said, noise.is_news) == (desk_words.NO_NEWS, False)
-    assert small.said == "withheld: fewer than 5 conversations"
+    assert small.said == desk_words.WITHHELD.format(floor=5)
     assert (small.interval, small.now) == ("", words.NONE)
 
 
@@ -264,7 +268,7 @@ def test_groups_stand_by_their_mean_and_withheld_ones_say_why() -> None:
     assert (billing.key, sales.key, vip.key) == ("billing", "sales", "vip")
     assert billing.mean == words.percent(0.4)
     assert billing.said.endswith("1 stretch withheld")
-    assert vip.withheld == "withheld: fewer than 5 conversations"
+    assert vip.withheld == desk_words.WITHHELD.format(floor=5)
     assert vip.mean == vip.conversations == words.NONE
 
 

@@ -47,6 +47,8 @@ class House:
         async def page(request: Request) -> dict[str, Any]:
             desk = request.state.admitted.desk
             await desk.refresh()
+            while not desk.board.loaded and desk.board.trouble is None:
+                await asyncio.sleep(0.01)
             return {"tenant": desk.me.tenant, "alerts": [one.id for one in desk.open_alerts or ()]}
 
         @inner.websocket("/ws")

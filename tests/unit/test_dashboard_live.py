@@ -11,7 +11,7 @@ from inference.labels import Role
 from inference.score import WindowScore
 from streams.serving.dashboard.live_table import FRESH_NS, Changes, LiveTable, Watched
 from streams.serving.dashboard.order import DOUBT_NS, SETTLE_NS, Group, Order, need_of
-from streams.serving.dashboard.raised import Alert, Done
+from streams.serving.dashboard.raised import Alert, Mark
 from streams.serving.dashboard.rows import Conversation, Standing
 from tests.scores import SECOND_NS, START_NS, distressed
 
@@ -47,6 +47,7 @@ def alert(conversation: str = "c-1", severity: str = "warning", **changes: objec
         rule="sustained-distress",
         severity=severity,
         state="firing",
+        since=format_time(START_NS),
         fired=format_time(START_NS),
     )
     return replace(found, **changes)
@@ -88,8 +89,8 @@ def test_who_rises_comes_before_who_stands_as_high() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"acknowledged": Done(by="kim")},
-        {"snoozed": Done(until=format_time(NOW_NS + SECOND_NS))},
+        {"acknowledged": Mark(by="kim")},
+        {"snoozed": Mark(until=format_time(NOW_NS + SECOND_NS))},
         {"state": "resolved"},
     ],
 )
@@ -102,7 +103,7 @@ def test_an_alert_that_somebody_took_on_or_that_ended_raises_no_more(
 
 
 def test_a_snooze_ends() -> None:
-    snoozed = alert(snoozed=Done(until=format_time(NOW_NS - SECOND_NS)))
+    snoozed = alert(snoozed=Mark(until=format_time(NOW_NS - SECOND_NS)))
     assert snoozed.waits(NOW_NS)
 
 
@@ -222,7 +223,7 @@ def test_a_page_that_outlived_a_restart_gets_everything() -> None:
 
 def test_a_row_says_its_alerts_and_whether_they_wait() -> None:
     table = LiveTable(begin=5)
-    taken = alert(acknowledged=Done(by="kim"), peak=0.91)
+    taken = alert(acknowledged=Mark(by="kim"), peak=0.91)
     state = watched(call("c-1", distressed(0, 0.2)), alerts=[taken])
     table.refresh(state, NOW_NS)
     follower = Browser()
@@ -230,7 +231,7 @@ def test_a_row_says_its_alerts_and_whether_they_wait() -> None:
     assert follower.rows["c-1"]["alerts"] == [
         {
             "text": "sustained distress",
-            "title": "warning alert, peak 0.91, acknowledged by kim",
+            "title": "warning alert, 0.91 when it fired, acknowledged by kim",
             "severity": "warning",
             "waits": False,
             "link": "/conversations/c-1?at=2025-11-24T16%3A00%3A00Z",

@@ -135,6 +135,7 @@ def test_alerts_stand_on_the_axis_of_their_participant_and_follow_what_happens()
         rule="sustained-distress",
         severity="warning",
         state="firing",
+        since=format_time(START_NS),
         fired=format_time(START_NS),
     )
     timeline = Timeline(call(), {}, [fired])

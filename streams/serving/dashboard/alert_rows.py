@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 from inference.contract import parse_time
 from streams.serving.dashboard import desk_words, words
-from streams.serving.dashboard.client_alerts import Alert, Evidence, Mark
+from streams.serving.dashboard.raised import Alert, Evidence, Mark
 
 SECOND_NS: Final = 1_000_000_000
 ANY: Final = ""
-_RANK: Final = {severity: rank for rank, severity in enumerate(desk_words.SEVERITIES)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,26 +68,20 @@ def queue(alerts: Iterable[Alert], wanted: Filter, now_ns: int) -> list[Alert]:
     return sorted(
         (alert for alert in alerts if wanted.takes(alert)),
         key=lambda alert: (
-            not alert.is_open,
-            snoozed(alert, now_ns),
-            _RANK.get(alert.severity, len(_RANK)),
-            -parse_time(alert.fired),
+            not alert.open,
+            alert.sleeps(now_ns),
+            -alert.rank,
+            -alert.fired_ns,
             alert.id,
         ),
     )
-
-
-def snoozed(alert: Alert, now_ns: int) -> bool:
-    """Whether somebody put it aside until later than now."""
-    until = None if alert.snoozed is None else alert.snoozed.until
-    return until is not None and parse_time(until) > now_ns
 
 
 def alert_row(alert: Alert, summaries: Mapping[str, str], now_ns: int, zone: tzinfo) -> AlertRow:
     """Everything that is said of one alert, times as in `zone`."""
     role = desk_words.role(alert.role)
     who = role if role == alert.participant else f"{role} {alert.participant}"
-    is_snoozed = snoozed(alert, now_ns)
+    is_snoozed = alert.sleeps(now_ns)
     marks = [*_mark("acknowledged", alert.acknowledged, zone)]
     if is_snoozed and alert.snoozed is not None and alert.snoozed.until is not None:
         until = _clock(alert.snoozed.until, zone)
@@ -101,14 +94,18 @@ def alert_row(alert: Alert, summaries: Mapping[str, str], now_ns: int, zone: tzi
         severity_said=desk_words.SEVERITY.get(alert.severity, alert.severity),
         title=summaries.get(alert.rule) or alert.rule.replace("-", " ").capitalize(),
         who=who,
-        where=" · ".join(filter(None, map(words.known, (alert.queue, alert.language)))),
+        where=" · ".join(
+            filter(
+                None, (*map(words.known, (alert.queue, alert.language)), words.alert(alert.rule))
+            )
+        ),
         link=moment_link(alert.conversation, alert.since),
         state=_state(alert, is_snoozed=is_snoozed),
         when=_when(alert, now_ns, zone),
         peak=_peak(alert),
         marks=tuple(marks),
         evidence=tuple(_evidence(alert.conversation, one, zone) for one in alert.evidence),
-        is_open=alert.is_open,
+        is_open=alert.open,
         is_acknowledged=alert.acknowledged is not None,
         is_snoozed=is_snoozed,
         verdict=(alert.verdict and alert.verdict.value) or "",
@@ -135,9 +132,9 @@ def metric_value(metric: str, value: float) -> str:
 
 def _state(alert: Alert, *, is_snoozed: bool) -> str:
     said = desk_words.STATE.get(alert.state, alert.state)
-    if alert.reason and not alert.is_open:
+    if alert.reason and not alert.open:
         said += f": {desk_words.ENDED_BECAUSE.get(alert.reason, alert.reason)}"
-    return f"{said}, snoozed" if is_snoozed and alert.is_open else said
+    return f"{said}, snoozed" if is_snoozed and alert.open else said
 
 
 def _when(alert: Alert, now_ns: int, zone: tzinfo) -> str:
@@ -151,9 +148,13 @@ def _when(alert: Alert, now_ns: int, zone: tzinfo) -> str:
 
 def _peak(alert: Alert) -> str:
     name = desk_words.METRIC.get(alert.metric, alert.metric)
-    if alert.peak is None:
+    if alert.peak is None or alert.metric == "silence":
         return name
-    return f"{name}, highest {metric_value(alert.metric, alert.peak)}"
+    value = metric_value(alert.metric, alert.peak)
+    # while it fires nobody writes down how it goes on
+    return (
+        f"{name}, {value} when it fired" if alert.state == "firing" else f"{name}, highest {value}"
+    )
 
 
 def _mark(what: str, mark: Mark | None, zone: tzinfo) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 from nicegui import ui
 
@@ -32,7 +33,9 @@ from streams.serving.dashboard.frame import (
     show_state,
     skip_link,
 )
+from streams.serving.dashboard.raised import Alert
 from streams.serving.dashboard.section import Section
+from streams.serving.dashboard.trend_rows import minute
 
 SNOOZES: Final = {15: "15 min", 60: "1 h", 240: "4 h"}
 OPEN: Final = "open"
@@ -72,7 +75,7 @@ class AlertsPage:
         self._zone: tzinfo | None = None
         self._wanted = Filter()
         self._state = OPEN
-        self._others: Sequence[api.Alert] = ()
+        self._others: Sequence[Alert] = ()
         self._cards: dict[str, AlertCard] = {}
         self._shown: Any = None
         self._filled: set[str] | None = None
@@ -104,9 +107,10 @@ class AlertsPage:
             self._empty.set_visibility(True)
             return
         now = (
-            desk.version, desk.me, self._state, self._wanted, now_ns // (AGING_S * 10**9),
+            desk.board.alerts_version, desk.me, self._state, self._wanted,
+            now_ns // (AGING_S * 10**9),
         )  # fmt: skip
-        if now == self._shown or not desk.version:
+        if now == self._shown or not desk.board.loaded:
             return
         if self._shown is None or now[:3] != self._shown[:3]:
             await self._load_others()
@@ -120,7 +124,7 @@ class AlertsPage:
         self._keys.set_text(rest + words.KEYS)
         self._place(found[:SHOWN], now_ns)
 
-    def _place(self, alerts: Sequence[api.Alert], now_ns: int) -> None:
+    def _place(self, alerts: Sequence[Alert], now_ns: int) -> None:
         assert self._zone is not None  # noqa: S101 - narrowing: `show` waits for it
         wanted = {alert.id for alert in alerts}
         for key in [key for key in self._cards if key not in wanted]:
@@ -146,7 +150,7 @@ class AlertsPage:
         except AffectstreamError as exc:
             self.tell(str(exc), wrong=True)
 
-    def _fill_filters(self, known: Sequence[api.Alert]) -> None:
+    def _fill_filters(self, known: Sequence[Alert]) -> None:
         queues, rules = choices(known)
         if self._filled is not None and {*queues, *rules} <= self._filled:
             return  # a choice that somebody made must not vanish under them
@@ -173,14 +177,15 @@ class AlertsPage:
     async def change(self, what: str, change: Change) -> None:
         """Do something to an alert, and say what became of it."""
         try:
-            await change()
+            changed = await change()
         except NotOfferedError:
             self.tell("This alert is no longer known, or the API does not offer this.", wrong=True)
         except AffectstreamError as exc:
             self.tell(f"Not done: {exc}", wrong=True)
         else:
             self.tell(what)
-            await self._desk.refresh(whole=False)
+            if isinstance(changed, Alert):
+                self._desk.board.take_alert(changed)
             await self.show()
 
     def tell(self, text: str, *, wrong: bool = False) -> None:
@@ -209,10 +214,12 @@ class AlertsPage:
         with ui.element("div").classes("card"):
             grid(
                 words.DEAD,
-                ("Target", "Attempts", "What went wrong", ""),
+                ("Target", "Call", "Of", "Attempts", "What went wrong", ""),
                 [
                     (
                         one.sink,
+                        partial(_call, one.conversation) if one.conversation else "",
+                        minute(one.at, self._zone) if one.at and self._zone else "",
                         one.attempts,
                         one.error or "unknown",
                         partial(action, "Retry", partial(again, one)),
@@ -222,10 +229,14 @@ class AlertsPage:
             )
 
 
+def _call(conversation: str) -> None:
+    ui.link(conversation, f"/conversations/{quote(conversation, safe='')}")
+
+
 class AlertCard:
     """One alert; its fields keep what was typed while the rest follows."""
 
-    def __init__(self, page: AlertsPage, alert: api.Alert) -> None:
+    def __init__(self, page: AlertsPage, alert: Alert) -> None:
         self._page = page
         self._alert = alert.id
         self._row: AlertRow | None = None

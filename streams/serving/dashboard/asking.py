@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from inference.errors import AffectstreamError
-from streams.serving.dashboard.client import ApiClient, ApiUnavailableError
+from streams.serving.dashboard.client import TIMEOUT_S, ApiClient, ApiUnavailableError
 
 PAGE: Final = 200
 """Items that a list is asked for at once."""
@@ -97,9 +97,12 @@ class Asking:
         kind: type[T],
         body: object,
         headers: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
     ) -> T:
         """Change something; gives what it is now."""
-        return self._decoded(await self._send(method, path, body=body, headers=headers), kind)
+        response = await self._send(method, path, body=body, headers=headers, timeout_s=timeout_s)
+        return self._decoded(response, kind)
 
     async def send_only(self, method: str, path: str) -> None:
         """Change something without caring for the answer's body."""
@@ -117,13 +120,19 @@ class Asking:
         query: Mapping[str, Any] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> httpx.Response:
         known = {key: value for key, value in (query or {}).items() if value not in {None, ""}}
         sent = None if body is None else msgspec.json.encode(body)
         kinds = {} if sent is None else {"Content-Type": "application/json"}
         try:
             response = await self._client.http.request(
-                method, path, params=known, content=sent, headers={**kinds, **(headers or {})}
+                method,
+                path,
+                params=known,
+                content=sent,
+                headers={**kinds, **(headers or {})},
+                timeout=timeout_s,
             )
         except httpx.HTTPError as exc:
             raise ApiUnavailableError(

@@ -32,6 +32,8 @@ from streams.telemetry import logger
 
 RECENT: Final = 8
 """Ended conversations that the live page still links to."""
+LOOK_AGAIN_S: Final = 15.0
+"""How often a timeline that somebody watches is asked for again: an erasure tells nobody."""
 WATCHED: Final = 64
 """Timelines that are kept; the one that nobody asked for longest goes first."""
 RETRY_S: Final = 2.0
@@ -50,6 +52,8 @@ class Timeline:
     ) -> None:
         self.call = call
         self.version = 0
+        self.edition = 0
+        """Grows where points were taken away: who has some has to begin anew."""
         self.alerts = {alert.id: alert for alert in alerts}
         self._moments = moments
         self._provisional: dict[str, Moment] = {}
@@ -77,6 +81,14 @@ class Timeline:
         self.alerts[alert.id] = alert
         self.version += 1
 
+    def replace(self, call: Conversation, moments: dict[str, list[Moment]]) -> None:
+        """Points were deleted: what is left of them takes the place of what was shown."""
+        self.call = call
+        self._moments = moments
+        self._provisional.clear()
+        self.edition += 1
+        self.version += 1
+
     def end(self, ended_ns: int) -> None:
         """The conversation is over."""
         self.call = replace(self.call, ended_ns=ended_ns)
@@ -95,6 +107,7 @@ class Timeline:
             standing.role,
             self._moments.get(participant, ()),
             provisional=self._provisional.get(participant),
+            edition=self.edition,
             alerts=[one for one in self.alerts.values() if one.participant == participant],
         )
 
@@ -118,11 +131,13 @@ class Board:
         trouble: why the API cannot be read, None while it can.
         on_event: told of every event, before the board takes it in; must not wait.
         away_ns: wall time since which it cannot.
-        alerts: those that are open, by id.
+        alerts: those that are open, by id; None where the API offers no alerts.
+        alerts_version: grows with every change of `alerts`.
     """
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._clock_s = clock_s
         self.calls: dict[str, Conversation] = {}
         self.recent: Sequence[Conversation] = ()
         self.version = 0
@@ -130,8 +145,10 @@ class Board:
         self.trouble: str | None = None
         self.on_event: Callable[[LiveEvent], None] | None = None
         self.away_ns: int | None = None
-        self.alerts: dict[str, Alert] = {}
+        self.alerts: dict[str, Alert] | None = {}
+        self.alerts_version = 0
         self._timelines: OrderedDict[str, Timeline] = OrderedDict()
+        self._looked_s: dict[str, float] = {}
         self._loading = asyncio.Lock()
         self._arrived: list[WindowScore] = []
         self._table = LiveTable(begin=time.time_ns() // MS_NS)
@@ -157,10 +174,15 @@ class Board:
     async def timeline(self, conversation: str) -> Timeline:
         """The timeline of one conversation, loaded once while somebody watches.
 
+        Now and then it is asked whether the conversation is still there.
+
         Raises ApiUnavailableError, UnknownConversationError.
         """
         async with self._loading:
             known = self._timelines.get(conversation)
+            if known is not None and await self._is_gone(conversation):
+                self._forget(conversation)
+                raise UnknownConversationError("This conversation was deleted.")
             if known is None:
                 self._arrived = []  # scores that come while the rest is read
                 call = await self._client.conversation(conversation)
@@ -173,10 +195,37 @@ class Board:
                     if score.conversation == conversation:
                         known.take(score)
                 self._timelines[conversation] = known
+                self._looked_s[conversation] = self._clock_s()
                 while len(self._timelines) > WATCHED:
-                    self._timelines.popitem(last=False)
-        self._timelines.move_to_end(conversation)
+                    oldest, _ = self._timelines.popitem(last=False)
+                    self._looked_s.pop(oldest, None)
+        if conversation in self._timelines:  # a gap may have emptied them meanwhile
+            self._timelines.move_to_end(conversation)
         return known
+
+    async def _is_gone(self, conversation: str) -> bool:
+        """Whether the API no longer knows it, asked at most every `LOOK_AGAIN_S`."""
+        if self._clock_s() - self._looked_s.get(conversation, 0.0) < LOOK_AGAIN_S:
+            return False
+        self._looked_s[conversation] = self._clock_s()
+        try:
+            await self._client.conversation(conversation)
+        except UnknownConversationError:
+            return True
+        return False
+
+    def _forget(self, conversation: str) -> None:
+        """Show nothing of it any more."""
+        self._timelines.pop(conversation, None)
+        self._looked_s.pop(conversation, None)
+        self.calls.pop(conversation, None)
+        self.recent = tuple(call for call in self.recent if call.id != conversation)
+        if self.alerts is not None:
+            self.alerts = {
+                key: one for key, one in self.alerts.items() if one.conversation != conversation
+            }
+            self.alerts_version += 1
+        self.version += 1
 
     def rows(self, after: int) -> Changes:
         """What the live page has to change that has the version `after`."""
@@ -194,7 +243,7 @@ class Board:
     def alerts_by_call(self) -> dict[str, list[Alert]]:
         """Open alerts of each conversation, the worst first."""
         found: dict[str, list[Alert]] = defaultdict(list)
-        for alert in worst_first(self.alerts.values()):
+        for alert in worst_first((self.alerts or {}).values()):
             found[alert.conversation].append(alert)
         return found
 
@@ -211,14 +260,22 @@ class Board:
         elif event.kind == "ended" and event.conversation is not None:
             self._take_end(event.conversation, event.ended_ns)
         elif event.alert is not None:
-            self._take_alert(event.alert)
+            self.take_alert(event.alert)
+        elif event.withdrawn is not None:
+            await self._take_withdrawal(event.withdrawn.conversation)
 
     async def _load(self) -> None:
         """Read everything that is shown anew; timelines are read when they are asked for."""
-        self.calls = {call.id: call for call in await self._client.live()}
-        self.recent = await self._client.ended(RECENT)
-        self.alerts = {alert.id: alert for alert in await self._client.open_alerts()}
+        calls = await self._client.live()
+        recent = await self._client.ended(RECENT)
+        alerts = await self._client.open_alerts()
+        # all at once: calls are put in order by their alerts
+        self.calls = {call.id: call for call in calls}
+        self.recent = recent
+        self.alerts = None if alerts is None else {alert.id: alert for alert in alerts}
+        self.alerts_version += 1
         self._timelines.clear()
+        self._looked_s.clear()
         self.loaded = True
         self.version += 1
 
@@ -236,15 +293,33 @@ class Board:
         elif self._loading.locked() and score.final:
             self._arrived.append(score)
 
-    def _take_alert(self, alert: Alert) -> None:
+    def take_alert(self, alert: Alert) -> None:
+        """An alert as it is now: told by the live stream, or the answer to a change of it."""
+        self.alerts = self.alerts or {}
         if alert.open:
             self.alerts[alert.id] = alert
         else:
             self.alerts.pop(alert.id, None)
+        self.alerts_version += 1
         self.version += 1
         watched = self._timelines.get(alert.conversation)
         if watched is not None:
             watched.tell(alert)
+
+    async def _take_withdrawal(self, conversation: str) -> None:
+        """Points and standings were deleted; alerts that this ended are told by themselves."""
+        async with self._loading:  # what is being read may hold what was deleted meanwhile
+            try:
+                call = await self._client.conversation(conversation)
+                watched = self._timelines.get(conversation)
+                if watched is not None:
+                    watched.replace(call, await self._client.moments(call))
+            except UnknownConversationError:
+                self._forget(conversation)
+                return
+        if conversation in self.calls:
+            self.calls[conversation] = call
+        self.version += 1
 
     async def _found(self, conversation: str) -> Conversation | None:
         """A conversation that the list did not show yet; None where it is over."""

@@ -59,6 +59,16 @@ class LiveEvent(msgspec.Struct, frozen=True):
     conversation: str | None = None
     ended_ns: int = 0
     alert: Alert | None = None
+    withdrawn: "Withdrawn | None" = None
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """Somebody took their consent back: what rests on windows that end later is deleted."""
+
+    conversation: str
+    participant: str
+    withdrawn_ns: int
+    deleted_windows: int = 0
 
 
 class _Ended(msgspec.Struct, frozen=True):
@@ -117,6 +127,26 @@ class _AlertEvent(msgspec.Struct, frozen=True):
     alert: Alert
 
 
+class Words(msgspec.Struct, frozen=True):
+    """What one participant said in `[start, end)`, as the recogniser wrote it."""
+
+    participant: str
+    start: Time
+    end: Time
+    text: str
+
+
+class _Transcript(msgspec.Struct, frozen=True):
+    items: list[Words]
+    next: str | None = None
+
+
+class PolicyGround(msgspec.Struct, frozen=True):
+    """Of what a decision rests on, what a page needs to know."""
+
+    consent: str | None = None
+
+
 class PolicyFact(msgspec.Struct, frozen=True):
     """One decision of the policy: what may be analysed of whom from when on."""
 
@@ -126,6 +156,7 @@ class PolicyFact(msgspec.Struct, frozen=True):
     allowed: bool
     reason: str
     profile: str = ""
+    facts: PolicyGround = PolicyGround()
 
 
 class _Decisions(msgspec.Struct, frozen=True):
@@ -254,21 +285,36 @@ class ApiClient:
             default=None,
         )
 
-    async def open_alerts(self) -> list[Alert]:
-        """Every alert that is not resolved; none where the API knows no alerts."""
+    async def open_alerts(self) -> list[Alert] | None:
+        """Every alert that is not resolved; None where the API knows no alerts."""
         return await self._alerts({"state": "open"})
 
     async def alerts_of(self, conversation: str) -> list[Alert]:
         """Every alert of one conversation; none where the API knows no alerts."""
-        return await self._alerts({"conversation": conversation})
+        return await self._alerts({"conversation": conversation}) or []
 
-    async def _alerts(self, query: Mapping[str, Any]) -> list[Alert]:
+    async def _alerts(self, query: Mapping[str, Any]) -> list[Alert] | None:
         found: list[Alert] = []
         cursor: str | None = None
-        with contextlib.suppress(UnknownConversationError):  # an API without this route
+        try:
             while True:
                 asked = {**query, "limit": LARGEST_PAGE, "cursor": cursor}
                 page = await self._get(ALERTS, _Alerts, asked)
+                found += page.items
+                cursor = page.next
+                if cursor is None:
+                    return found
+        except UnknownConversationError:  # an API without this route
+            return None
+
+    async def transcript(self, conversation: str) -> list[Words]:
+        """Kept words by their end; none where words are not kept."""
+        found: list[Words] = []
+        cursor: str | None = None
+        with contextlib.suppress(UnknownConversationError):  # an API without this route
+            while True:
+                path = f"{_path(conversation)}/transcript"
+                page = await self._get(path, _Transcript, {"cursor": cursor})
                 found += page.items
                 cursor = page.next
                 if cursor is None:
@@ -366,6 +412,9 @@ def _live_event(event: httpx_sse.ServerSentEvent) -> LiveEvent:
     if event.event == "alert":
         alert = msgspec.json.decode(event.data, type=_AlertEvent).alert
         return LiveEvent("alert", event.id, conversation=alert.conversation, alert=alert)
+    if event.event == "withdrawn":
+        told = msgspec.json.decode(event.data, type=Withdrawn)
+        return LiveEvent("withdrawn", event.id, conversation=told.conversation, withdrawn=told)
     return LiveEvent(event.event, event.id)
 
 

@@ -6,66 +6,10 @@ from urllib.parse import quote
 import msgspec
 
 from streams.serving.dashboard.asking import Asking
+from streams.serving.dashboard.raised import Alert
 
 MOST: Final = 300
 """Alerts that a page shows; who has more filters."""
-
-
-class Cue(msgspec.Struct, frozen=True):
-    """One reason inside a window."""
-
-    modality: str
-    cue: str
-    at: str | None = None
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """One window that an alert rests on."""
-
-    start: str
-    value: float | None = None
-    end: str | None = None
-    cues: tuple[Cue, ...] = ()
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """Who acknowledged, snoozed or judged, and when."""
-
-    by: str
-    at: str | None = None
-    until: str | None = None
-    value: str | None = None
-    note: str | None = None
-
-
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One course of one rule for one participant."""
-
-    id: str
-    conversation: str
-    participant: str
-    role: str = "unknown"
-    queue: str = "unknown"
-    language: str = "und"
-    rule: str
-    rule_version: int = 0
-    severity: str = "warning"
-    metric: str = "distress"
-    state: str
-    since: str
-    fired: str
-    resolved: str | None = None
-    reason: str | None = None
-    peak: float | None = None
-    evidence: tuple[Evidence, ...] = ()
-    acknowledged: Mark | None = None
-    snoozed: Mark | None = None
-    verdict: Mark | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it still fires, or is about to end."""
-        return self.state != "resolved"
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +22,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     next_attempt: str | None = None
     conversation: str | None = None
+    at: str | None = None
 
 
 async def alerts(asking: Asking, *, state: str, queue: str = "", most: int = MOST) -> list[Alert]:

@@ -1,8 +1,13 @@
 """Decisions, consents and erasures, as the API tells them."""
 
+from typing import Final
+
 import msgspec
 
 from streams.serving.dashboard.asking import Asking
+
+LONGEST_ERASURE_S: Final = 120.0
+"""A subject may have many conversations."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -52,6 +57,20 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     kafka_until: str | None = None
 
 
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody did or looked at."""
+
+    at: str
+    actor: str
+    action: str
+    conversation: str | None = None
+
+
+async def audit(asking: Asking) -> list[Looked]:
+    """Who looked at what, and who did what, newest first."""
+    return await asking.listed("/v1/audit", Looked)
+
+
 async def decisions(asking: Asking, *, refused_only: bool) -> list[PolicyDecision]:
     """Newest first."""
     query = {"allowed": "false" if refused_only else None}
@@ -70,4 +89,5 @@ async def erasures(asking: Asking) -> list[Erasure]:
 
 async def erase(asking: Asking, kind: str, name: str) -> Erasure:
     """Delete a `conversation`, or every conversation of a `subject`. It cannot be undone."""
-    return await asking.send("POST", "/v1/erasures", Erasure, {kind: name})
+    body = {kind: name}
+    return await asking.send("POST", "/v1/erasures", Erasure, body, timeout_s=LONGEST_ERASURE_S)

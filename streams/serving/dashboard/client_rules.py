@@ -1,12 +1,16 @@
 """Alert rules and their back-tests, as the API tells them."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from streams.serving.dashboard.asking import Asking
 
+LONGEST_BACKTEST_S: Final = 120.0
+"""Of the most windows that the API tries out, on a busy machine."""
+MOST: Final = 400
+"""Rules that are listed; a tenant has some hundred at most."""
 Spec = dict[str, Any]
 """A rule as the API takes it; the editor changes what it knows and keeps the rest."""
 
@@ -41,6 +45,7 @@ class Reviewed(msgspec.Struct, frozen=True):
     right: int
     wrong: int
     unclear: int
+    missed: int = 0
     precision: float | None = None
 
 
@@ -59,7 +64,7 @@ class Threshold(msgspec.Struct, frozen=True):
     """What another threshold would give."""
 
     enter: float
-    alerts_per_hour: float
+    alerts_per_hour: float | None = None
     exit: float | None = None
     flaps: int = 0
 
@@ -81,7 +86,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 
 async def rules(asking: Asking) -> list[Rule]:
     """The rules of the tenant, shipped ones included."""
-    return await asking.items("/v1/rules", Rule)
+    return await asking.listed("/v1/rules", Rule, most=MOST)
 
 
 async def rule(asking: Asking, name: str) -> RuleWithVersions:
@@ -115,7 +120,9 @@ async def backtest(
         body["queue"] = queue
     if wanted is not None:
         body["wanted_per_hour"] = wanted
-    return await asking.send("POST", "/v1/rules/backtest", Backtest, body)
+    return await asking.send(
+        "POST", "/v1/rules/backtest", Backtest, body, timeout_s=LONGEST_BACKTEST_S
+    )
 
 
 def _path(name: str) -> str:

@@ -3,24 +3,28 @@
 import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from html import escape
 from typing import Any, Final
 from urllib.parse import quote
 
+from msgspec.structs import replace
 from nicegui import events, ui
 
 from inference.contract import parse_time
 from inference.score import WindowScore
-from streams.serving.dashboard import words
+from streams.serving.dashboard import desk_words, words
 from streams.serving.dashboard.board import Board, Timeline
 from streams.serving.dashboard.client import (
     ApiClient,
     ApiUnavailableError,
+    PolicyFact,
     UnknownConversationError,
+    Words,
 )
 from streams.serving.dashboard.frame import (
+    MS_NS,
     TICK_S,
     browser_zone,
     clock,
@@ -39,6 +43,10 @@ from streams.serving.dashboard.rows import (
     parties,
 )
 
+WORDS_S: Final = 5.0
+"""How often kept words of a running call are read."""
+EVERYBODY: Final = "-"
+NO: Final = "no"
 HEAD: Final = (
     '<link rel="stylesheet" href="/assets/conversation.css">'
     '<script src="/assets/charts.js"></script>'
@@ -63,7 +71,7 @@ async def conversation_page(
     skip_link("#conversation")
     state = frame(words.CONVERSATION)
     ui.add_head_html(HEAD)
-    with ui.element("div").classes("page").props("id=conversation tabindex=-1"):
+    with ui.element("div").classes("page").props("id=conversation tabindex=-1") as page:
         try:
             timeline = await board.timeline(conversation)
         except UnknownConversationError:
@@ -75,7 +83,8 @@ async def conversation_page(
         head = Head(conversation)
         trouble = ui.label().classes("trouble")
         cards = ui.element("div")
-        await _decisions(client, conversation)
+        transcript = Transcript(client, conversation)
+        policy = Policy(client, conversation)
         ui.label(words.CAVEAT).classes("caveat")
     zone = await browser_zone()
     course = Course(client, cards, zone, parsed(at))
@@ -83,18 +92,29 @@ async def conversation_page(
     shown: list[Any] = [None]
 
     async def show() -> None:
-        with contextlib.suppress(ApiUnavailableError, UnknownConversationError):
+        try:
             timeline = await board.timeline(conversation)
             now = (id(timeline), timeline.version, board.trouble)
             if now != shown[0]:
                 shown[0] = now
                 head.show(timeline, zone)
-                await course.show(timeline)
+                await policy.show(timeline, zone)
+                await course.show(timeline, policy.withdrawn)
+                await transcript.show(timeline, zone)
+        except UnknownConversationError:
+            ticking.cancel()
+            page.clear()
+            with page:
+                ui.html(words.GONE_CALL, sanitize=False).classes("card empty")
+            show_state(state, None, board, zone)
+            return
+        except ApiUnavailableError:
+            shown[0] = None
         show_state(state, trouble, board, zone)
 
     head.show(timeline, zone)
+    ticking = ui.timer(TICK_S, show, immediate=False)
     await show()
-    ui.timer(TICK_S, show)
 
 
 class Course:
@@ -109,8 +129,8 @@ class Course:
         self._chosen_ns = chosen_ns
         self._cards: dict[str, ParticipantCard] = {}
 
-    async def show(self, timeline: Timeline) -> None:
-        """Bring every card up to date; a participant may be new."""
+    async def show(self, timeline: Timeline, withdrawn: Mapping[str, int]) -> None:
+        """Bring every card up to date; a participant may be new, or have withdrawn consent."""
         for standing in timeline.participants():
             name = standing.participant
             if name not in self._cards:
@@ -118,7 +138,7 @@ class Course:
                     card = ParticipantCard(self._client, timeline.call.id, name, self._zone)
                 self._cards[name] = card
                 await card.choose(self._chosen_ns)
-            self._cards[name].show(timeline)
+            self._cards[name].show(timeline, withdrawn.get(name, withdrawn.get(EVERYBODY)))
 
     async def pick(self, event: events.GenericEventArguments) -> None:
         """The browser chose a second, or the newest again."""
@@ -186,22 +206,104 @@ class Head:
             ui.label(f"{clock(alert.fired_ns, zone)} {until} · {title}").classes("small")
 
 
-async def _decisions(client: ApiClient, conversation: str) -> None:
-    """What the policy let through, where the API tells."""
-    found = []
-    with contextlib.suppress(ApiUnavailableError):
-        found = await client.decisions(conversation)
-    if not found:
-        return
-    with ui.element("section").classes("card"):
-        heading(2, words.DECISIONS)
-        with ui.element("ul").classes("decisions"):
+class Policy:
+    """What the policy let through, where the API tells; read again where points were deleted."""
+
+    def __init__(self, client: ApiClient, conversation: str) -> None:
+        self._client = client
+        self._conversation = conversation
+        self._read: Any = None
+        self._box = ui.element("div")
+        self.withdrawn: Mapping[str, int] = {}
+        """By participant, since when their consent is withdrawn."""
+
+    async def show(self, timeline: Timeline, zone: tzinfo) -> None:
+        """Read what is new of it, where something may be."""
+        now = (id(timeline), timeline.edition, len(timeline.call.standings))
+        if now == self._read:
+            return
+        found = await self._client.decisions(self._conversation)
+        self._read = now
+        self.withdrawn = withdrawals(found)
+        self._box.clear()
+        if not found:
+            return
+        with self._box, ui.element("section").classes("card"):
+            heading(2, words.DECISIONS)
+            with ui.element("ul").classes("decisions"):
+                for one, modalities in together(found):
+                    with ui.element("li"):
+                        verdict = words.ALLOWED if one.allowed else words.DROPPED
+                        ui.label(f"{one.participant}, {modalities}: {verdict}")
+                        profile = f" (profile {one.profile})" if one.profile else ""
+                        at = clock(parse_time(one.at), zone)
+                        ui.label(f"{one.reason}{profile}, from {at}").classes("small")
+
+
+def together(found: Iterable[PolicyFact]) -> list[tuple[PolicyFact, str]]:
+    """Decisions that differ in the modality only as one, with their modalities in words."""
+    groups: dict[PolicyFact, list[str]] = {}
+    for one in found:
+        of_one = groups.setdefault(replace(one, modality=""), [])
+        of_one.append(desk_words.modality(one.modality))
+    return [(one, ", ".join(modalities)) for one, modalities in groups.items()]
+
+
+def withdrawals(decisions: Iterable[PolicyFact]) -> dict[str, int]:
+    """Whose consent is withdrawn now, and since when, by the newest decisions."""
+    found: dict[str, int] = {}
+    for one in sorted(decisions, key=lambda item: parse_time(item.at)):
+        if one.facts.consent != NO:
+            found.pop(one.participant, None)
+        elif not one.allowed:
+            found.setdefault(one.participant, parse_time(one.at))
+    return found
+
+
+class Transcript:
+    """Words that were kept, each line with the way to its second; hidden where none were."""
+
+    def __init__(self, client: ApiClient, conversation: str) -> None:
+        self._client = client
+        self._conversation = conversation
+        self._read_s = 0.0
+        self._read: Any = None
+        self._shown: Sequence[Words] = ()
+        self._box = ui.element("section").classes("card transcript")
+        with self._box:
+            heading(2, words.TRANSCRIPT)
+            self._lines = ui.element("ol")
+        self._box.set_visibility(False)
+
+    async def show(self, timeline: Timeline, zone: tzinfo) -> None:
+        """Bring it up to date; while a call runs it is read every `WORDS_S`."""
+        now = (id(timeline), timeline.edition, timeline.call.ended_ns)
+        if now == self._read and time.monotonic() - self._read_s < WORDS_S:
+            return
+        found = await self._client.transcript(self._conversation)
+        self._read, self._read_s = now, time.monotonic()
+        if found == self._shown:
+            return
+        self._shown = found
+        self._box.set_visibility(bool(found))
+        self._lines.clear()
+        with self._lines:
             for one in found:
-                with ui.element("li"):
-                    verdict = words.ALLOWED if one.allowed else words.DROPPED
-                    ui.label(f"{one.participant}, {one.modality}: {verdict}")
-                    profile = f" (profile {one.profile})" if one.profile else ""
-                    ui.label(f"{one.reason}{profile}, {one.at}").classes("small")
+                self._place(one, timeline.call, zone)
+
+    def _place(self, one: Words, call: Conversation, zone: tzinfo) -> None:
+        standing = call.standings.get(one.participant)
+        who = (
+            one.participant
+            if standing is None
+            else words.full_name(standing.role, standing.participant)
+        )
+        at_ns = parse_time(one.end)
+        with ui.element("li"):
+            link = ui.link(clock(parse_time(one.start), zone), f"?at={quote(one.end)}")
+            link.props(f"data-second={at_ns // MS_NS}")
+            ui.label(who).classes("small")
+            ui.label(one.text)
 
 
 class ParticipantCard:
@@ -217,12 +319,14 @@ class ParticipantCard:
         self._newest: WindowScore | None = None
         self._picked: WindowScore | None = None
         self._said: WindowScore | None = None
+        self._edition = 0
         with ui.element("section").classes("card"):
             with ui.element("div").classes("head"):
                 self._title = heading(2, participant)
                 self._meter = ui.html(sanitize=False)
                 self._feeling = ui.label().classes("says")
                 self._remarks = ui.label().classes("small")
+            self._withdrawn = ui.label().classes("trouble").props("role=status")
             self._course = ui.element("div")
             with self._course:
                 self._chart = ui.echart({}).classes("chart")
@@ -233,7 +337,7 @@ class ParticipantCard:
             self._beneath = ui.element("div").classes("beneath")
             ui.html(EVIDENCE, sanitize=False)
 
-    def show(self, timeline: Timeline) -> None:
+    def show(self, timeline: Timeline, withdrawn_ns: int | None) -> None:
         """Bring the card up to date."""
         standing = timeline.call.standings[self._participant]
         row = participant_row(self._conversation, standing, time.time_ns())
@@ -244,6 +348,13 @@ class ParticipantCard:
         self._feeling.classes(replace=f"says {row.state}")
         said = (row.detail, row.rise, *row.remarks)
         self._remarks.set_text(" · ".join(part for part in said if part))
+        self._withdrawn.set_visibility(withdrawn_ns is not None)
+        if withdrawn_ns is not None:
+            at = clock(withdrawn_ns, self._zone)
+            self._withdrawn.set_text(words.WITHDRAWN.format(at=at))
+        if self._edition != timeline.edition:
+            self._edition = timeline.edition
+            self._picked = None  # it may be one of those that were deleted
         url = f"/points/{quote(self._conversation)}/{quote(self._participant)}"
         ui.run_javascript(f"drawChart({self._chart.id}, {json.dumps(url)})")
         self._newest = standing.latest

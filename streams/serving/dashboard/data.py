@@ -25,7 +25,11 @@ def router(desk_of: Callable[[Request], Desk]) -> APIRouter:
 
     @routes.get("/points/{conversation}/{participant}")
     async def chart_points(
-        request: Request, conversation: str, participant: str, after: After = 0
+        request: Request,
+        conversation: str,
+        participant: str,
+        after: After = 0,
+        edition: After = 0,
     ) -> Response:
         try:
             timeline = await desk_of(request).board.timeline(conversation)
@@ -35,7 +39,7 @@ def router(desk_of: Callable[[Request], Desk]) -> APIRouter:
             return Response(status_code=404)
         if participant not in timeline.call.standings:
             return Response(status_code=404)
-        return _json(points(timeline.drawn(participant), after))
+        return _json(points(timeline.drawn(participant), after, edition))
 
     @routes.get("/export/{conversation}/{form}")
     async def export(request: Request, conversation: str, form: str) -> Response:

@@ -14,12 +14,10 @@ from typing import Final
 from streams.serving.dashboard.asking import Asking, NotOfferedError, RefusedError
 from streams.serving.dashboard.board import Board
 from streams.serving.dashboard.client import ApiClient, ApiUnavailableError, LiveEvent
-from streams.serving.dashboard.client_alerts import Alert, alerts
 from streams.serving.dashboard.client_me import NOBODY, Me, who
 from streams.serving.dashboard.client_rules import rules
+from streams.serving.dashboard.raised import Alert
 
-GATHER_S: Final = 0.3
-"""Alerts come in bursts: what was heard within this time is read at once."""
 IDLE_S: Final = 300.0
 """A desk that no page uses for this long stops reading."""
 RETRY_S: Final = 2.0
@@ -27,7 +25,7 @@ SWEEP_S: Final = 30.0
 KNOWN_S: Final = 5.0
 """How long a page waits to learn what whoever looks may do."""
 ANEW: Final = frozenset({"ready", "gap"})
-"""Events after which everything is read again; after an alert only alerts are."""
+"""Events after which everything is read again."""
 
 
 class Desk:
@@ -35,10 +33,7 @@ class Desk:
 
     Attributes:
         me: who the API says this is.
-        open_alerts: alerts that fire or are about to end, newest first; None where the API
-            offers no alerts.
         summaries: what each rule says of itself, by name.
-        version: grows with every change of the above.
         watchers: open pages.
     """
 
@@ -48,13 +43,10 @@ class Desk:
         self.board = Board(client)
         self.board.on_event = self._heard
         self.me: Me = NOBODY
-        self.open_alerts: Sequence[Alert] | None = ()
         self.summaries: dict[str, str] = {}
-        self.version = 0
         self.watchers = 0
         self.used_s = 0.0
         self._news = asyncio.Event()
-        self._whole = True
         self._asked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -62,6 +54,11 @@ class Desk:
     def refused(self) -> bool:
         """Whether the API no longer takes the credential."""
         return self.client.refused
+
+    @property
+    def open_alerts(self) -> Sequence[Alert] | None:
+        """Alerts that fire or are about to end; None where the API offers no alerts."""
+        return None if self.board.alerts is None else tuple(self.board.alerts.values())
 
     async def start(self) -> None:
         """Begin to read."""
@@ -88,24 +85,21 @@ class Desk:
             async with asyncio.timeout(KNOWN_S):
                 await self._asked.wait()
 
-    async def refresh(self, *, whole: bool = True) -> bool:
-        """Read open alerts; before them, where `whole`, who asks and what their rules say.
+    async def refresh(self) -> bool:
+        """Read who asks and what their rules say.
 
         False where the API was away, so that it should be tried again.
         """
         try:
-            if whole:
-                self.me = await who(self.asking)
-                self.client.refused = False
-                await self._read_summaries()
-            self.open_alerts = await self._read_alerts()
+            self.me = await who(self.asking)
+            self.client.refused = False
+            await self._read_summaries()
         except ApiUnavailableError:
             return False  # the board says so on every page
         except RefusedError:
             return True
         finally:
             self._asked.set()
-        self.version += 1
         return True
 
     async def _read_summaries(self) -> None:
@@ -116,26 +110,15 @@ class Desk:
                 if one.spec and one.spec.get("summary")
             }
 
-    async def _read_alerts(self) -> Sequence[Alert] | None:
-        try:
-            return await alerts(self.asking, state="open")
-        except NotOfferedError:
-            return None
-
     def _heard(self, event: LiveEvent) -> None:
         if event.kind in ANEW:
-            self._whole = True
-        if event.kind in ANEW or event.kind == "alert":
             self._news.set()
 
     async def _follow(self) -> None:
         while True:
             await self._news.wait()
-            await asyncio.sleep(GATHER_S)
             self._news.clear()
-            whole, self._whole = self._whole, False
-            if not await self.refresh(whole=whole):
-                self._whole = self._whole or whole
+            if not await self.refresh():
                 await asyncio.sleep(RETRY_S)
                 self._news.set()
 

@@ -37,7 +37,6 @@ HEARD: Final = (
 )
 
 SEVERITY: Final = {"critical": "critical", "warning": "warning", "info": "for information"}
-SEVERITIES: Final = ("critical", "warning", "info")
 STATE: Final = {"firing": "firing", "resolving": "about to end", "resolved": "over"}
 ENDED_BECAUSE: Final = {
     "recovered": "the estimate came back down",
@@ -56,7 +55,7 @@ KEYS: Final = "Keys: j and k move, a acknowledges, s snoozes for 15 minutes, o o
 DEAD: Final = "Messages that could not be delivered"
 
 NO_NEWS: Final = "no clear change"
-WITHHELD: Final = "withheld: fewer than {floor} conversations"
+WITHHELD: Final = "withheld: fewer than {floor} conversations, here or in a group beside it"
 AGENT_NOTE: Final = "By agent, figures show what their customers expressed, never the agent."
 
 ERASE_WORD: Final = "erase"

@@ -78,6 +78,8 @@ class Field:
 
     async def _heard(self, event: events.GenericEventArguments) -> None:
         self.value = str(event.args)
+        if not self._options:  # else a hint that changes would put the old value back
+            self._input.props["value"] = self.value
         if self._on_change is not None:
             done = self._on_change()
             if done is not None:

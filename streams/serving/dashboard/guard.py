@@ -4,7 +4,6 @@ Pure ASGI, because HTTP middleware does not see websockets.
 """
 
 import hashlib
-import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streams.serving.access.local import is_loopback
 from streams.serving.dashboard.asking import RefusedError
 from streams.serving.dashboard.client import ApiUnavailableError
 from streams.serving.dashboard.desk import Desk, Desks
@@ -237,8 +237,7 @@ def cookie(headers: Headers, name: str) -> str:
 def loopback(headers: Headers) -> bool:
     """Whether the browser was told this machine: any site can let its own name point here."""
     try:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return is_loopback(urlsplit(f"//{headers.get('host', '')}").hostname or "")
     except ValueError:
         return False
 

@@ -84,7 +84,9 @@ class Order:
     ) -> tuple[str, ...]:
         """Ids in order; those that came or went are taken in at once, the rest stays a while."""
         known = {call.id: call for call in calls}
-        due = self._settled_ns is None or now_ns - self._settled_ns >= SETTLE_NS
+        due = (
+            not self._settled or self._settled_ns is None or now_ns - self._settled_ns >= SETTLE_NS
+        )
         if not due:
             kept = tuple(name for name in self._settled if name in known)
             here = set(kept)

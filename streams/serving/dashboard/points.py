@@ -23,6 +23,8 @@ class Points(msgspec.Struct, frozen=True):
 
     until: int
     """Asked with again next time."""
+    edition: int
+    """With another one than before, all points are here and those of before are void."""
     times: tuple[int, ...]
     columns: dict[str, Column]
     """Percent, except `valence`, `arousal` and `conflict`; `weight …` for each modality."""
@@ -37,12 +39,18 @@ class Points(msgspec.Struct, frozen=True):
     summary: str
 
 
-def points(drawn: ParticipantTimeline, after: int) -> Points:
-    """Points after `after` (milliseconds); what is not a point comes whole each time."""
+def points(drawn: ParticipantTimeline, after: int, edition: int = 0) -> Points:
+    """Points after `after` (milliseconds); what is not a point comes whole each time.
+
+    All points where the browser has those of another edition.
+    """
+    if edition != drawn.edition:
+        after = 0
     new = [one for one in drawn.moments if end_ms(one) > after]
     early = drawn.provisional
     return Points(
         until=end_ms(drawn.moments[-1]) if drawn.moments else 0,
+        edition=drawn.edition,
         times=tuple(end_ms(one) for one in new),
         columns=columns(new),
         reads=tuple(one.reads for one in new),

@@ -1,7 +1,9 @@
 """The page *Privacy*: what was decided and why, consents, and erasures with their receipts."""
 
+from collections.abc import Sequence
 from datetime import tzinfo
 from functools import partial
+from typing import Any, Final
 from urllib.parse import quote
 
 from nicegui import ui
@@ -30,9 +32,14 @@ from streams.serving.dashboard.privacy_rows import (
     may_erase,
     participant_said,
     receipt,
+    together,
 )
 from streams.serving.dashboard.section import Section
 from streams.serving.dashboard.trend_rows import minute
+from streams.serving.dashboard.words import NONE
+
+FIRST: Final = 10
+"""Rows of a list before somebody asks for more."""
 
 
 async def privacy_page(desk: Desk) -> None:
@@ -59,7 +66,7 @@ async def privacy_page(desk: Desk) -> None:
 
 
 class PrivacyPage:
-    """Three lists and a form."""
+    """Four lists and a form."""
 
     def __init__(self, desk: Desk, zone: tzinfo) -> None:
         self._desk = desk
@@ -78,12 +85,15 @@ class PrivacyPage:
         heading(2, "Erasures").style("margin: 24px 0 10px")
         self._form()
         self._erasures = Section(partial(api.erasures, desk.asking), self._place_erasures, zone)
+        heading(2, "Who looked, and who did what").style("margin: 24px 0 10px")
+        self._audit = Section(partial(api.audit, desk.asking), self._place_audit, zone)
 
     async def load(self) -> None:
-        """Read all three lists."""
+        """Read all lists."""
         await self._decisions.load()
         await self._consents.load()
         await self._erasures.load()
+        await self._audit.load()
 
     async def _load_decisions(self) -> None:
         await self._decisions.load()
@@ -96,20 +106,20 @@ class PrivacyPage:
             if not found:
                 ui.label("None.").classes("lonely")
                 return
-            grid(
+            listing(
                 "Decisions",
                 ("At", "Conversation", "Participant", "Of", "Decision", "Reason", "From"),
                 [
                     (
                         minute(one.at, self._zone),
                         partial(_call, one.conversation),
-                        one.participant,
-                        words.modality(one.modality),
+                        participant_said(one.participant),
+                        modalities,
                         partial(_badge, decision_said(one), allowed=one.allowed),
                         f"{one.reason} ({one.profile})" if one.profile else one.reason,
                         facts_said(one),
                     )
-                    for one in found
+                    for one, modalities in together(found)
                 ],
             )
 
@@ -118,7 +128,7 @@ class PrivacyPage:
             if not found:
                 ui.label(words.NOTHING_YET).classes("lonely")
                 return
-            grid(
+            listing(
                 "Consents",
                 ("At", "Conversation", "Participant", "Consent", "Notice", "Deleted by it"),
                 [
@@ -139,7 +149,7 @@ class PrivacyPage:
             if not found:
                 ui.label("Nothing was erased yet.").classes("lonely")
                 return
-            grid(
+            listing(
                 "Receipts of erasures",
                 ("At", "By", "What", "Deleted", "Kafka keeps raw records until", "Receipt"),
                 [
@@ -150,6 +160,25 @@ class PrivacyPage:
                         receipt(one),
                         "" if one.kafka_until is None else minute(one.kafka_until, self._zone),
                         one.id,
+                    )
+                    for one in found
+                ],
+            )
+
+    def _place_audit(self, found: list[api.Looked]) -> None:
+        with ui.element("div").classes("card"):
+            if not found:
+                ui.label(words.NOTHING_YET).classes("lonely")
+                return
+            listing(
+                "Audit log",
+                ("At", "Who", "Did", "Conversation"),
+                [
+                    (
+                        minute(one.at, self._zone),
+                        one.actor,
+                        one.action,
+                        partial(_call, one.conversation) if one.conversation else NONE,
                     )
                     for one in found
                 ],
@@ -197,4 +226,13 @@ def _call(conversation: str) -> None:
 
 
 def _badge(text: str, *, allowed: bool) -> None:
-    said("span", text).classes(f"badge {'info' if allowed else 'critical'}")
+    said("span", text).classes(f"badge {'info' if allowed else 'off'}")
+
+
+def listing(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """The first rows, the others on request: each list leaves the next one in reach."""
+    grid(caption, columns, rows[:FIRST])
+    if len(rows) > FIRST:
+        with ui.element("details"):
+            said("summary", f"{len(rows) - FIRST} more")
+            grid(f"{caption}, more", columns, rows[FIRST:])

@@ -1,6 +1,9 @@
 """What the page *Privacy* says of decisions, consents and receipts. Pure."""
 
+from collections.abc import Iterable
 from typing import Final
+
+from msgspec.structs import replace
 
 from streams.serving.dashboard import desk_words, words
 from streams.serving.dashboard.client_privacy import Consent, Erasure, PolicyDecision
@@ -11,6 +14,15 @@ KINDS: Final = {"conversation": "One conversation", "subject": "All of one subje
 def decision_said(one: PolicyDecision) -> str:
     """What was decided, in a word; never by colour alone."""
     return "allowed" if one.allowed else "refused"
+
+
+def together(found: Iterable[PolicyDecision]) -> list[tuple[PolicyDecision, str]]:
+    """Decisions that differ in the modality only as one, with their modalities in words."""
+    groups: dict[PolicyDecision, list[str]] = {}
+    for one in found:
+        of_one = groups.setdefault(replace(one, modality=""), [])
+        of_one.append(desk_words.modality(one.modality))
+    return [(one, ", ".join(modalities)) for one, modalities in groups.items()]
 
 
 def facts_said(one: PolicyDecision) -> str:
@@ -51,7 +63,11 @@ def deleted(one: Consent) -> str:
 def receipt(one: Erasure) -> str:
     """What an erasure deleted, row by row."""
     parts = [desk_words.counted(one.conversations, "conversation")]
-    parts += [f"{count} {table.replace('_', ' ')}" for table, count in one.rows.items() if count]
+    parts += [
+        f"{count} {table.replace('_', ' ')}"
+        for table, count in one.rows.items()
+        if count and table != "conversations"
+    ]
     parts.append(f"{desk_words.counted(one.keys, 'key')} of the cache")
     return ", ".join(parts)
 

@@ -1,4 +1,4 @@
-"""Alerts as the pages show them: on a call of the live page, and on the axis of a chart."""
+"""Alerts as the API tells them: in a list, on a call of the live page, on the axis of a chart."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -12,29 +12,57 @@ SEVERITIES: Final = ("info", "warning", "critical")
 """From the least to the worst."""
 
 
-class Done(msgspec.Struct, frozen=True):
-    """What somebody did with an alert."""
+class Cue(msgspec.Struct, frozen=True):
+    """One reason inside a window."""
+
+    modality: str
+    cue: str
+    at: Time | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One window that an alert rests on."""
+
+    start: Time
+    value: float | None = None
+    end: Time | None = None
+    cues: tuple[Cue, ...] = ()
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Who acknowledged, snoozed or judged, and when."""
 
     by: str = ""
     at: Time | None = None
     until: Time | None = None
+    value: str | None = None
+    note: str | None = None
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert of the API; what the pages do not show is left out."""
+    """One course of one rule for one participant."""
 
     id: str
     conversation: str
     participant: str
+    role: str = "unknown"
+    queue: str = "unknown"
+    language: str = "und"
     rule: str
+    rule_version: int = 0
     severity: str
+    metric: str = "distress"
     state: str
+    since: Time
+    """End of the first window past the threshold."""
     fired: Time
-    since: Time | None = None
     resolved: Time | None = None
+    reason: str | None = None
     peak: float | None = None
-    acknowledged: Done | None = None
-    snoozed: Done | None = None
+    evidence: tuple[Evidence, ...] = ()
+    acknowledged: Mark | None = None
+    snoozed: Mark | None = None
+    verdict: Mark | None = None
 
     @property
     def open(self) -> bool:
@@ -51,12 +79,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         """When it ended; None while it is open."""
         return None if self.resolved is None else parse_time(self.resolved)
 
+    def sleeps(self, now_ns: int) -> bool:
+        """Whether somebody put it aside until later than now."""
+        until = None if self.snoozed is None else self.snoozed.until
+        return until is not None and parse_time(until) > now_ns
+
     def waits(self, now_ns: int) -> bool:
         """Open, and nobody has taken it on or put it off."""
-        snoozed = self.snoozed is not None and (
-            self.snoozed.until is None or parse_time(self.snoozed.until) > now_ns
-        )
-        return self.open and self.acknowledged is None and not snoozed
+        return self.open and self.acknowledged is None and not self.sleeps(now_ns)
 
     @property
     def rank(self) -> int:

@@ -69,11 +69,7 @@ class Standing:
             latest=score,
             smoothed=self.smoothed if score.distress is None else score.distress.smoothed,
             smoothed_end_ns=self.smoothed_end_ns if score.distress is None else score.end_ns,
-            trend=grown(
-                self.trend, score.end_ns, score.distress.smoothed if score.distress else None
-            )
-            if score.final
-            else self.trend,
+            trend=self._trend(score),
             doubt_since_ns=self._doubt(score),
         )
 

@@ -47,8 +47,16 @@ def rule_state(rule: Rule) -> str:
 def in_short(spec: Mapping[str, Any]) -> str:
     """What a rule waits for, in a line."""
     metric = METRICS.get(str(spec.get("metric")), str(spec.get("metric")))
+    lasting = f"for {number(spec.get('for_s', 0))} s"
+    if spec.get("metric") == "silence":
+        return f"{metric} {lasting}"
     way = "under" if spec.get("direction") == "below" else "over"
-    return f"{metric} {way} {spec.get('enter')} for {spec.get('for_s', 0)} s"
+    return f"{metric} {way} {number(spec.get('enter'))} {lasting}"
+
+
+def number(value: Any) -> str:
+    """A number as people write it: `10`, not `10.0`; nothing where there is none."""
+    return f"{value:g}" if isinstance(value, int | float) else ""
 
 
 def to_fields(spec: Spec) -> dict[str, str]:
@@ -60,7 +68,7 @@ def to_fields(spec: Spec) -> dict[str, str]:
         "severity": str(spec.get("severity", "warning")),
         "summary": str(spec.get("summary") or ""),
         "notify": ", ".join(spec.get("notify") or ()),
-        **{name: "" if spec.get(name) is None else str(spec[name]) for name in NUMBERS},
+        **{name: number(spec.get(name)) for name in NUMBERS},
         **{name: ", ".join(match.get(name) or ()) for name in LISTS},
     }
 
@@ -116,18 +124,23 @@ def told(found: Backtest) -> list[tuple[str, str]]:
     else:
         seen = found.reviewed
         share = "" if seen.precision is None else f", {words.percent(seen.precision)} right"
-        facts.append(
-            ("reviewed", f"{seen.right} right, {seen.wrong} wrong, {seen.unclear} unclear{share}")
-        )
+        missed = f", {seen.missed} right ones missed" if seen.missed else ""
+        counts = f"{seen.right} right, {seen.wrong} wrong, {seen.unclear} unclear"
+        facts.append(("reviewed", f"{counts}{share}{missed}"))
     if found.suggested is not None:
         facts.append(("suggested", suggestion(found.suggested)))
     return facts
 
 
+def rate(per_hour: float | None) -> str:
+    """Alerts an hour; a dash where no hour was watched."""
+    return words.NONE if per_hour is None else f"{per_hour:.2f}"
+
+
 def suggestion(one: Threshold) -> str:
     """A threshold in words."""
     end = "" if one.exit is None else f", ends at {one.exit:.2f}"
-    return f"raised at {one.enter:.2f}{end}: {one.alerts_per_hour:.2f} alerts an hour"
+    return f"raised at {one.enter:.2f}{end}: {rate(one.alerts_per_hour)} alerts an hour"
 
 
 def threshold_chart(thresholds: Sequence[Threshold], enter: float | None) -> dict[str, Any]:

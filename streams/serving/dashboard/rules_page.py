@@ -33,6 +33,7 @@ from streams.serving.dashboard.rule_rows import (
     NUMBERS,
     field_of,
     in_short,
+    rate,
     rule_state,
     threshold_chart,
     to_fields,
@@ -303,7 +304,7 @@ class Editor:
                             (
                                 f"{one.enter:.2f}",
                                 "" if one.exit is None else f"{one.exit:.2f}",
-                                f"{one.alerts_per_hour:.2f}",
+                                rate(one.alerts_per_hour),
                                 one.flaps,
                             )
                             for one in found.thresholds

@@ -76,6 +76,8 @@ class ParticipantTimeline:
     """Windows with nothing to read: silence, most of all."""
     summary: str
     """The chart in a sentence, for those who do not see it."""
+    edition: int = 0
+    """Grows where moments were taken away."""
 
     @property
     def smoothed(self) -> tuple[Point, ...]:
@@ -130,6 +132,7 @@ def participant_timeline(
     *,
     provisional: Moment | None = None,
     alerts: Iterable[Alert] = (),
+    edition: int = 0,
 ) -> ParticipantTimeline:
     """Points of one participant; `moments` ascend by start.
 
@@ -148,6 +151,7 @@ def participant_timeline(
         unsure=_spans(moments, [bool(one.emotions) and one.abstained for one in moments]),
         nothing=_spans(moments, [not one.emotions for one in moments]),
         summary=_summary(title, moments, readable, strongest),
+        edition=edition,
     )
 
 

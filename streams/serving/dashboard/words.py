@@ -119,6 +119,12 @@ EXPORTS: Final = (
 )
 NO_EXPORT: Final = "The API has no such export of this conversation."
 STILL_OPEN: Final = "to now"
+TRANSCRIPT: Final = "Transcript"
+GONE_CALL: Final = (
+    "<strong>This conversation is gone</strong>"
+    'It was deleted while this page was open. <a href="/">Live calls</a>'
+)
+WITHDRAWN: Final = "Consent withdrawn at {at}: what was read later is deleted and not shown."
 ALERTS: Final = "Alerts"
 DECISIONS: Final = "What may be analysed"
 ALLOWED: Final = "allowed"
@@ -208,7 +214,9 @@ def alert_title(one: Alert, *, waits: bool) -> str:
     """What stands behind a mark: severity, peak, and whether somebody took it on."""
     parts = [f"{one.severity} alert"]
     if one.peak is not None:
-        parts.append(f"peak {one.peak:.2f}")
+        parts.append(
+            f"{one.peak:.2f} when it fired" if one.state == "firing" else f"peak {one.peak:.2f}"
+        )
     if one.acknowledged is not None:
         parts.append(
             f"acknowledged by {one.acknowledged.by}" if one.acknowledged.by else "taken on"

@@ -313,6 +313,8 @@ function evidence(id, state) {
   box.hidden = !state.cues.length;
   box.querySelector("span").textContent = state.cues.length;
   const list = box.querySelector("ol");
+  if (state.renew) list.replaceChildren();
+  state.renew = false;
   for (const [at, cue] of state.cues.slice(list.childElementCount)) {
     const item = list.appendChild(document.createElement("li"));
     const link = item.appendChild(document.createElement("a"));
@@ -326,7 +328,13 @@ function evidence(id, state) {
   }
 }
 
+function forget(state) {
+  Object.assign(state, { times: [], columns: {}, reads: [], cues: [], after: 0, renew: true });
+}
+
 function extend(state, body) {
+  if (body.edition !== state.edition) forget(state); // points were deleted: begin anew
+  state.edition = body.edition;
   state.times.push(...body.times);
   state.reads.push(...body.reads);
   state.cues.push(...body.cues);
@@ -347,7 +355,7 @@ function extend(state, body) {
 async function drawChart(id, url) {
   const state = held.get(id) ?? {
     times: [], columns: {}, reads: [], cues: [], selected: {}, touched: false,
-    after: 0, busy: false, again: false, chart: null,
+    after: 0, edition: 0, busy: false, again: false, chart: null,
   };
   held.set(id, state);
   if (state.busy) {
@@ -361,7 +369,7 @@ async function drawChart(id, url) {
       setTimeout(() => drawChart(id, url), 50); // the element is not mounted yet
       return;
     }
-    const response = await fetch(`${url}?after=${state.after}`);
+    const response = await fetch(`${url}?after=${state.after}&edition=${state.edition}`);
     if (!response.ok) return; // the page says what is wrong; the next call tries again
     const body = await response.json();
     const changed = extend(state, body);
@@ -387,8 +395,16 @@ const asked = Date.parse(new URLSearchParams(location.search).get("at") ?? "");
 if (!Number.isNaN(asked)) chosen = asked;
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
 new MutationObserver(theme).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-document.addEventListener("click", async ({ target }) => {
+document.addEventListener("click", async (event) => {
+  const { target } = event;
   if (target.closest("[data-follow]")) choose(null);
+  const second = target.closest("[data-second]");
+  if (second && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault(); // without another look at the API
+    const [state] = held.values();
+    const at = state && nearest(state, Number(second.dataset.second));
+    if (at) choose(at);
+  }
   const copy = target.closest("[data-copy]");
   if (!copy) return;
   await navigator.clipboard.writeText(copy.dataset.copy);
