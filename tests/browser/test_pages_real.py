@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -23,12 +22,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(420),
 ]
-
-
-@pytest.fixture
-async def set_up(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage(tmp_path) as built:
-        yield built
 
 
 def asking(set_up: Stage, who: str) -> httpx.AsyncClient:
@@ -115,9 +108,13 @@ async def reads_what_was_said(page: Page, set_up: Stage) -> None:
 
 
 async def test_what_people_do_on_the_pages_reaches_the_api_and_no_other_tenant(
-    set_up: Stage,
+    tmp_path: Path,
 ) -> None:
-    async with browsing() as (page, errors), browsing() as (other, others):
+    async with (
+        stage(tmp_path) as set_up,
+        browsing() as (page, errors),
+        browsing() as (other, others),
+    ):
         await works_through_alerts(page, set_up)
         await tries_out_a_rule(page, set_up)
         await follows_a_trend_to_a_call(page, set_up)
@@ -158,9 +155,13 @@ async def withdraw(set_up: Stage, conversation: str, at_ns: int) -> None:
 
 
 async def test_an_open_page_drops_what_was_withdrawn_and_says_when_it_is_erased(
-    set_up: Stage,
+    tmp_path: Path,
 ) -> None:
-    async with browsing() as (page, errors), browsing() as (officer, others):
+    async with (
+        stage(tmp_path) as set_up,
+        browsing() as (page, errors),
+        browsing() as (officer, others),
+    ):
         await sign_in(page, set_up.page_url, set_up.keys["alice"], "/conversations/c-2012")
         chart = page.locator(".chart").first
         await expect(chart).to_have_attribute(

@@ -206,3 +206,16 @@ async def test_a_conversation_that_was_erased_is_gone_at_the_next_look(backend: 
         with pytest.raises(UnknownConversationError):
             await board.timeline("c-1")
         assert "c-1" not in board.calls
+
+
+async def test_an_erased_call_leaves_the_list_that_nobody_opened(backend: Backend) -> None:
+    await backend.score([distressed(0, 0.3)])
+    await backend.score([distressed(0, 0.3, conversation="c-2")])
+    async with backend.serving() as url, ApiClient(url) as client:
+        board = Board(client)
+        await board._load()
+        await Eraser(backend.engine).conversation(
+            ConversationKey("acme", "c-1"), by="ada", now_ns=START_NS
+        )
+        await board.drop_erased()
+        assert list(board.calls) == ["c-2"]

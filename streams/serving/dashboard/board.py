@@ -5,6 +5,7 @@ the one it showed last, so a quiet second costs nothing.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,8 @@ from streams.telemetry import logger
 
 RECENT: Final = 8
 """Ended conversations that the live page still links to."""
+LOOK_OVER_S: Final = 30.0
+"""How often calls that are shown are compared with those that the API lists."""
 LOOK_AGAIN_S: Final = 15.0
 """How often a timeline that somebody watches is asked for again: an erasure tells nobody."""
 WATCHED: Final = 64
@@ -170,6 +173,26 @@ class Board:
                 self.trouble = str(exc)
                 self.version += 1
                 await asyncio.sleep(RETRY_S)
+
+    async def look_over(self) -> None:
+        """Now and then drop calls that were erased, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_OVER_S)
+            if self.loaded and self.trouble is None:
+                with contextlib.suppress(ApiUnavailableError):  # `run` says so
+                    await self.drop_erased()
+
+    async def drop_erased(self) -> None:
+        """Forget calls that the API does not know any more. Raises ApiUnavailableError."""
+        before = [*self.calls, *(call.id for call in self.recent)]
+        listed = {call.id for call in await self._client.live()}
+        listed |= {call.id for call in await self._client.ended(RECENT)}
+        for name in before:
+            if name not in listed:  # over, or crowded out, or gone
+                try:
+                    await self._client.conversation(name)
+                except UnknownConversationError:
+                    self._forget(name)
 
     async def timeline(self, conversation: str) -> Timeline:
         """The timeline of one conversation, loaded once while somebody watches.

@@ -66,6 +66,7 @@ class Desk:
         self._news.set()
         self._tasks = [
             asyncio.create_task(self.board.run(), name="board"),
+            asyncio.create_task(self.board.look_over(), name="erased"),
             asyncio.create_task(self._follow(), name="desk"),
         ]
 
