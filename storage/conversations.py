@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.labels import Role
 from inference.score import DECIMALS, WindowScore
+from storage.decisions import permitted_now
 from storage.engine import snapshot
 from storage.rows import Row, score_of
 from storage.schema import (
@@ -64,6 +65,8 @@ class Standing:
     """The newest final score."""
     estimated: WindowScore | None
     """The newest final score with a distress estimate, no older than `HOLD_NS`."""
+    permitted: bool | None = None
+    """Whether policy leaves anything to analyse; None before it decided."""
     trend: tuple[TrendPoint, ...] = ()
     """The last minutes, oldest first."""
 
@@ -279,6 +282,7 @@ async def _with_participants(
         {(*key, at) for key, pair in starts.items() for at in pair if at is not None},
     )
     trends = await _trends(connection, tenant, ids)
+    permitted = await permitted_now(connection, tenant, ids)
     standings: dict[str, list[Standing]] = defaultdict(list)
     for row in (await connection.execute(members)).mappings():
         key = (row["conversation"], row["participant"])
@@ -291,6 +295,7 @@ async def _with_participants(
                 latest=scores.get((*key, latest)),
                 estimated=scores.get((*key, estimated)),
                 trend=tuple(trends.get(key, ())),
+                permitted=permitted.get(key),
             )
         )
     return [

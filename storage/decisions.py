@@ -1,7 +1,7 @@
 """Policy decisions: each and every change of one, once, with the facts that it rests on."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,6 +82,30 @@ async def read_decisions(engine: AsyncEngine, key: ConversationKey) -> list[Stor
         .order_by(table.c.at_ns, table.c.participant, table.c.modality)
     )
     return await _read(engine, query)
+
+
+async def permitted_now(
+    connection: AsyncConnection, tenant: str, conversations: Collection[str]
+) -> dict[tuple[str, str], bool]:
+    """Whether the newest decisions leave anything to analyse, by conversation and participant.
+
+    Whom nothing was decided about is left out.
+    """
+    column = policy_decisions.c
+    query = (
+        select(column.conversation, column.participant, column.modality, column.allowed)
+        .where(column.tenant == tenant, column.conversation.in_(conversations))
+        .order_by(column.at_ns)
+    )
+    newest = {
+        (row.conversation, row.participant, row.modality): bool(row.allowed)
+        for row in await connection.execute(query)
+    }
+    permitted: dict[tuple[str, str], bool] = {}
+    for (conversation, participant, _), allowed in newest.items():
+        key = (conversation, participant)
+        permitted[key] = permitted.get(key, False) or allowed
+    return permitted
 
 
 async def list_decisions(

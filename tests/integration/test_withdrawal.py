@@ -14,6 +14,7 @@ from inference.labels import Modality
 from storage.aggregates import read_aggregates
 from storage.cache import MemoryCache
 from storage.consents import ConsentPlace, list_consents
+from storage.conversations import list_conversations
 from storage.decisions import DecisionPlace, list_decisions, read_decisions
 from storage.engine import snapshot, transaction
 from storage.results import ResultStore
@@ -380,6 +381,23 @@ def event_row(name: str, state: str, at_s: int, value: float) -> dict[str, Any]:
             }
         ],
     }
+
+
+async def test_a_list_says_of_whom_the_newest_decisions_leave_anything(engine: AsyncEngine) -> None:
+    await stored(engine, 1)
+    assert await permitted(engine) is None
+    store = PolicyStore(engine)
+    await store.record(news(rulings=[ruling(allowed=False), ruling(modality=Modality.TEXT)]))
+    assert await permitted(engine) is True
+    await store.record(news(rulings=[ruling(START_NS + 1, modality=Modality.TEXT, allowed=False)]))
+    assert await permitted(engine) is False
+
+
+async def permitted(engine: AsyncEngine) -> bool | None:
+    """What the list of conversations says of the one participant."""
+    (call,) = await list_conversations(engine, "acme", limit=10)
+    (one,) = call.participants
+    return one.permitted
 
 
 async def test_alerts_that_rest_on_what_was_deleted_go_and_running_ones_resolve(

@@ -1,5 +1,7 @@
 """What a row of the live page says, for every kind of score."""
 
+import dataclasses
+
 import msgspec
 import pytest
 
@@ -60,6 +62,16 @@ def test_a_modality_that_says_nothing_carries_nothing() -> None:
 def test_a_participant_without_a_score_is_waited_for() -> None:
     row = participant_row("c-1", NEW, START_NS)
     assert (row.state, row.distress, row.level) == (State.WAITING, words.NONE, 0)
+
+
+def test_a_participant_whom_policy_forbids_is_not_waited_for() -> None:
+    row = participant_row("c-1", dataclasses.replace(NEW, permitted=False), START_NS)
+    assert (row.state, row.feeling, row.detail) == (
+        State.ABSENT, words.NOT_ANALYSED, words.BY_POLICY,
+    )  # fmt: skip
+    allowed = dataclasses.replace(NEW, permitted=True)
+    assert participant_row("c-1", allowed, START_NS).feeling == words.WAITING
+    assert allowed.advanced(distressed(0)).permitted is True
 
 
 def test_a_withheld_label_is_not_sure_and_says_between_what() -> None:

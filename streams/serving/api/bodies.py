@@ -43,6 +43,8 @@ class ParticipantBody(Struct, frozen=True, kw_only=True):
     """The newest final score."""
     trend: tuple[TrendPointBody, ...] = ()
     """The last ten minutes that have windows, oldest first."""
+    permitted: bool | None = None
+    """Whether policy leaves anything of them to analyse; null before it decided."""
 
 
 class ConversationBody(Struct, frozen=True, kw_only=True):
@@ -257,4 +259,5 @@ def _participant(one: Standing) -> ParticipantBody:
             TrendPointBody(at=format_time(point.minute_ns), distress=point.distress)
             for point in one.trend
         ),
+        permitted=one.permitted,
     )

@@ -92,6 +92,7 @@ class _Participant(msgspec.Struct, frozen=True):
     distress: _Distress | None
     latest: msgspec.Raw
     trend: list[_TrendPoint] = []
+    permitted: bool | None = None
 
 
 class _Conversation(msgspec.Struct, frozen=True):
@@ -399,6 +400,7 @@ def _standing(one: _Participant) -> Standing:
         smoothed=None if one.distress is None else one.distress.smoothed,
         smoothed_end_ns=0 if one.distress is None else parse_time(one.distress.at),
         trend=tuple((parse_time(point.at) + HALF_MINUTE_NS, point.distress) for point in one.trend),
+        permitted=one.permitted,
     )
 
 

@@ -52,6 +52,8 @@ class Standing:
     """Smoothed distress of the last minutes."""
     doubt_since_ns: int | None = None
     """Where the windows without a label began that reach to `latest`; None where it has one."""
+    permitted: bool | None = None
+    """Whether policy leaves anything to analyse; None where nobody said."""
 
     def advanced(self, score: WindowScore) -> "Standing":
         """With `score` taken in, unless a newer one is known.
@@ -71,6 +73,7 @@ class Standing:
             smoothed_end_ns=self.smoothed_end_ns if score.distress is None else score.end_ns,
             trend=self._trend(score),
             doubt_since_ns=self._doubt(score),
+            permitted=self.permitted,
         )
 
     def _trend(self, score: WindowScore) -> Trend:
@@ -172,16 +175,17 @@ def participant_row(conversation: str, standing: Standing, now_ns: int) -> Parti
     name = words.full_name(standing.role, standing.participant)
     key = f"{conversation}/{standing.participant}"
     if latest is None:
+        refused = standing.permitted is False
         return ParticipantRow(
             key=key,
             name=name,
-            state=State.WAITING,
+            state=State.ABSENT if refused else State.WAITING,
             distress=words.NONE,
             level=0,
             tone=0,
             held=False,
-            feeling=words.WAITING,
-            detail="",
+            feeling=words.NOT_ANALYSED if refused else words.WAITING,
+            detail=words.BY_POLICY if refused else "",
             carriers=(),
             age="",
             stale=False,
@@ -266,7 +270,7 @@ def _feeling(score: WindowScore) -> tuple[State, str, str]:
         if _silent(score):
             return State.SILENT, words.NO_VOICE, ""
         if reasons == {AbsenceReason.NOT_PERMITTED}:
-            return State.ABSENT, words.NOT_ANALYSED, "not permitted by policy"
+            return State.ABSENT, words.NOT_ANALYSED, words.BY_POLICY
         return *_NOTHING, ""
     if score.vacuity >= NOTHING_SAID:  # a face in view that moves nothing is no opinion
         said = (State.SILENT, words.NO_VOICE) if _silent(score) else _NOTHING

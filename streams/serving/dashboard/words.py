@@ -58,6 +58,7 @@ NO_VOICE: Final = "no voice"
 NOTHING_TO_READ: Final = "nothing to read"
 SAYS_NOTHING: Final = "says nothing"
 NOT_ANALYSED: Final = "not analysed"
+BY_POLICY: Final = "not permitted by policy"
 WAITING: Final = "no score yet"
 
 LIVE: Final = "Live calls"
