@@ -9,7 +9,7 @@ from inference.labels import Modality
 from inference.score import ModalityReport, WindowScore
 from storage.alerts import AlertJson, AlertNews
 from streams.alerts.rule import shipped_rules
-from streams.serving.dashboard.desk_words import ENDED_BECAUSE
+from streams.serving.dashboard.shell.desk_words import ENDED_BECAUSE
 
 BAR: Final = 10
 NOTHING_SAID: Final = 1.0

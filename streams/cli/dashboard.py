@@ -67,7 +67,7 @@ async def _check_asks(host: str, api_url: str) -> None:
     """Raises OpenToNobodyError unless the API asks whoever comes for credentials."""
     from streams.serving.dashboard.asking import Asking, RefusedError
     from streams.serving.dashboard.client import ApiClient, ApiUnavailableError
-    from streams.serving.dashboard.client_me import who
+    from streams.serving.dashboard.me import who
 
     try:
         async with ApiClient(api_url) as client:

@@ -8,13 +8,14 @@ import pytest
 
 from inference.contract import parse_time
 from streams.serving.access.caller import Rank
-from streams.serving.dashboard import client_alerts, client_rules
 from streams.serving.dashboard import desk as desk_module
+from streams.serving.dashboard.alerts import client as client_alerts
 from streams.serving.dashboard.asking import Asking, NotOfferedError, RefusedError
 from streams.serving.dashboard.client import ApiClient, ApiUnavailableError
-from streams.serving.dashboard.client_me import LOCAL, NOBODY, who
-from streams.serving.dashboard.client_system import system
 from streams.serving.dashboard.desk import Desk
+from streams.serving.dashboard.me import LOCAL, NOBODY, who
+from streams.serving.dashboard.rules import client as client_rules
+from streams.serving.dashboard.system.client import system
 from streams.serving.server import running
 from tests.fake_api import ADA, ALICE, SPEC, VICTOR, FakeApi, ago, alert, some_calls
 

@@ -24,10 +24,10 @@ from storage.values import ConsentChange, ConversationKey, PolicyNews
 from storage.withdrawal import PolicyStore
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
-from streams.serving.dashboard import board as board_module
-from streams.serving.dashboard.board import LOOK_AGAIN_S, Board
 from streams.serving.dashboard.client import ApiClient, UnknownConversationError
-from streams.serving.dashboard.points import points
+from streams.serving.dashboard.conversation.points import points
+from streams.serving.dashboard.live import board as board_module
+from streams.serving.dashboard.live.board import LOOK_AGAIN_S, Board
 from streams.serving.server import running
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 

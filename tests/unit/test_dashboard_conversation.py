@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from inference.contract import format_time
 from streams.serving.dashboard.client import PolicyFact, PolicyGround
-from streams.serving.dashboard.conversation_page import together, withdrawals
+from streams.serving.dashboard.conversation.page import together, withdrawals
 from tests.scores import SECOND_NS, START_NS
 
 

@@ -7,8 +7,7 @@ import msgspec
 import pytest
 
 from inference.contract import format_time
-from streams.serving.dashboard import desk_words, words
-from streams.serving.dashboard.alert_rows import (
+from streams.serving.dashboard.alerts.rows import (
     Filter,
     alert_row,
     choices,
@@ -16,14 +15,12 @@ from streams.serving.dashboard.alert_rows import (
     moment_link,
     queue,
 )
-from streams.serving.dashboard.client_privacy import Erasure, Facts, PolicyDecision
-from streams.serving.dashboard.client_rules import Backtest, Rule, Threshold
-from streams.serving.dashboard.client_system import DelayNow, Queue, Stale, System
-from streams.serving.dashboard.client_trends import Change, Mean, Side, Trend
-from streams.serving.dashboard.privacy_rows import facts_said, may_erase, receipt
-from streams.serving.dashboard.raised import Alert, Mark
-from streams.serving.dashboard.rows import Conversation
-from streams.serving.dashboard.rule_rows import (
+from streams.serving.dashboard.live.raised import Alert, Mark
+from streams.serving.dashboard.live.rows import Conversation
+from streams.serving.dashboard.privacy.client import Erasure, Facts, PolicyDecision
+from streams.serving.dashboard.privacy.rows import facts_said, may_erase, receipt
+from streams.serving.dashboard.rules.client import Backtest, Rule, Threshold
+from streams.serving.dashboard.rules.rows import (
     NEW,
     field_of,
     rule_state,
@@ -32,8 +29,11 @@ from streams.serving.dashboard.rule_rows import (
     to_spec,
     told,
 )
-from streams.serving.dashboard.system_rows import queue_said, shares, tiles
-from streams.serving.dashboard.trend_rows import (
+from streams.serving.dashboard.shell import desk_words, words
+from streams.serving.dashboard.system.client import DelayNow, Queue, Stale, System
+from streams.serving.dashboard.system.rows import queue_said, shares, tiles
+from streams.serving.dashboard.trends.client import Change, Mean, Side, Trend
+from streams.serving.dashboard.trends.rows import (
     belongs,
     calls_link,
     changed,

@@ -12,9 +12,9 @@ from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
 from starlette.websockets import WebSocket
 
-from streams.serving.dashboard import signin
 from streams.serving.dashboard.desk import IDLE_S, Desks
-from streams.serving.dashboard.guard import (
+from streams.serving.dashboard.door import signin
+from streams.serving.dashboard.door.guard import (
     CHECK_S,
     TAKEN_S,
     Door,
@@ -23,8 +23,8 @@ from streams.serving.dashboard.guard import (
     public,
     same_origin,
 )
-from streams.serving.dashboard.sessions import Sessions
-from streams.serving.dashboard.signin import Attempts, router
+from streams.serving.dashboard.door.sessions import Sessions
+from streams.serving.dashboard.door.signin import Attempts, router
 from streams.serving.server import running
 from tests.fake_api import ADA, ALICE, BOB, FakeApi
 

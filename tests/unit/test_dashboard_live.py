@@ -9,10 +9,10 @@ import pytest
 from inference.contract import format_time
 from inference.labels import Role
 from inference.score import WindowScore
-from streams.serving.dashboard.live_table import FRESH_NS, Changes, LiveTable, Watched
-from streams.serving.dashboard.order import DOUBT_NS, SETTLE_NS, Group, Order, need_of
-from streams.serving.dashboard.raised import Alert, Mark
-from streams.serving.dashboard.rows import Conversation, Standing
+from streams.serving.dashboard.live.order import DOUBT_NS, SETTLE_NS, Group, Order, need_of
+from streams.serving.dashboard.live.raised import Alert, Mark
+from streams.serving.dashboard.live.rows import Conversation, Standing
+from streams.serving.dashboard.live.table import FRESH_NS, Changes, LiveTable, Watched
 from tests.scores import SECOND_NS, START_NS, distressed
 
 NOW_NS = START_NS + 600 * SECOND_NS

@@ -7,8 +7,7 @@ import pytest
 
 from inference.labels import MODALITIES, AbsenceReason, Emotion, Modality, Role
 from inference.score import ModalityReport, WindowScore
-from streams.serving.dashboard import words
-from streams.serving.dashboard.rows import (
+from streams.serving.dashboard.live.rows import (
     HOLD_NS,
     STALE_NS,
     Standing,
@@ -16,6 +15,7 @@ from streams.serving.dashboard.rows import (
     carriers,
     participant_row,
 )
+from streams.serving.dashboard.shell import words
 from tests.scores import SECOND_NS, START_NS, distressed
 
 NEW = Standing(participant="p-1", role=Role.CUSTOMER)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.serving.dashboard import sessions as module
-from streams.serving.dashboard.sessions import ABSOLUTE_S, IDLE_S, Sessions
+from streams.serving.dashboard.door import sessions as module
+from streams.serving.dashboard.door.sessions import ABSOLUTE_S, IDLE_S, Sessions
 
 
 class Clock:

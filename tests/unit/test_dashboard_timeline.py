@@ -5,15 +5,15 @@ import msgspec
 from inference.contract import format_time
 from inference.labels import Emotion, Role
 from inference.score import WindowScore
-from streams.serving.dashboard.board import Timeline
-from streams.serving.dashboard.points import points
-from streams.serving.dashboard.raised import Alert
-from streams.serving.dashboard.rows import Conversation, Standing
-from streams.serving.dashboard.timeline import (
+from streams.serving.dashboard.conversation.points import points
+from streams.serving.dashboard.conversation.timeline import (
     ParticipantTimeline,
     moment,
     participant_timeline,
 )
+from streams.serving.dashboard.live.board import Timeline
+from streams.serving.dashboard.live.raised import Alert
+from streams.serving.dashboard.live.rows import Conversation, Standing
 from tests.scores import SECOND_NS, START_NS, distressed
 
 MS = 1_000_000

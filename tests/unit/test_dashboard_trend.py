@@ -1,6 +1,6 @@
 """The small line of a row: the last minutes, thinned."""
 
-from streams.serving.dashboard.trend import (
+from streams.serving.dashboard.live.trend import (
     HEIGHT,
     SECOND_NS,
     SPAN_NS,

@@ -10,19 +10,20 @@ from fastapi import FastAPI, Query
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
-from streams.serving.dashboard import data, signin
-from streams.serving.dashboard.alerts_page import alerts_page
-from streams.serving.dashboard.calls_page import calls_page
-from streams.serving.dashboard.conversation_page import conversation_page
+from streams.serving.dashboard import data
+from streams.serving.dashboard.alerts.page import alerts_page
+from streams.serving.dashboard.conversation.page import conversation_page
 from streams.serving.dashboard.desk import Desks
-from streams.serving.dashboard.frame import admitted
-from streams.serving.dashboard.guard import Door, Guard
-from streams.serving.dashboard.live_page import live_page
-from streams.serving.dashboard.privacy_page import privacy_page
-from streams.serving.dashboard.rules_page import rules_page
-from streams.serving.dashboard.sessions import Sessions
-from streams.serving.dashboard.system_page import system_page
-from streams.serving.dashboard.trends_page import trends_page
+from streams.serving.dashboard.door import signin
+from streams.serving.dashboard.door.guard import Door, Guard
+from streams.serving.dashboard.door.sessions import Sessions
+from streams.serving.dashboard.live.page import live_page
+from streams.serving.dashboard.privacy.page import privacy_page
+from streams.serving.dashboard.rules.page import rules_page
+from streams.serving.dashboard.shell.frame import admitted
+from streams.serving.dashboard.system.page import system_page
+from streams.serving.dashboard.trends.calls import calls_page
+from streams.serving.dashboard.trends.page import trends_page
 
 ASSETS: Final = Path(__file__).parent / "assets"
 

@@ -18,9 +18,9 @@ from inference.errors import AffectstreamError
 from inference.labels import Role
 from inference.score import WindowScore
 from streams.serving.api.bodies import BucketBody
-from streams.serving.dashboard.raised import Alert
-from streams.serving.dashboard.rows import Conversation, Standing
-from streams.serving.dashboard.timeline import Moment, bucket_moment, moment
+from streams.serving.dashboard.conversation.timeline import Moment, bucket_moment, moment
+from streams.serving.dashboard.live.raised import Alert
+from streams.serving.dashboard.live.rows import Conversation, Standing
 
 TIMEOUT_S: Final = 10.0
 QUIET_S: Final = 45.0

@@ -7,9 +7,9 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from streams.serving.dashboard.client import ApiUnavailableError, UnknownConversationError
+from streams.serving.dashboard.conversation.exports import passed_on
+from streams.serving.dashboard.conversation.points import points
 from streams.serving.dashboard.desk import Desk
-from streams.serving.dashboard.exports import passed_on
-from streams.serving.dashboard.points import points
 
 INT64_MAX: Final = 2**63 - 1
 After = Annotated[int, Query(ge=0, le=INT64_MAX)]

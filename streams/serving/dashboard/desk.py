@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streams.serving.dashboard.asking import Asking, NotOfferedError, RefusedError
-from streams.serving.dashboard.board import Board
 from streams.serving.dashboard.client import ApiClient, ApiUnavailableError, LiveEvent
-from streams.serving.dashboard.client_me import NOBODY, Me, who
-from streams.serving.dashboard.client_rules import rules
-from streams.serving.dashboard.raised import Alert
+from streams.serving.dashboard.live.board import Board
+from streams.serving.dashboard.live.raised import Alert
+from streams.serving.dashboard.me import NOBODY, Me, who
+from streams.serving.dashboard.rules.client import rules
 
 IDLE_S: Final = 300.0
 """A desk that no page uses for this long stops reading."""

@@ -1,0 +1,1 @@
+"""The page of trends, and of the calls behind one."""
