@@ -296,7 +296,7 @@ def live_calls(now_ns: int) -> list[Call]:
             agent="jon",
         ),
         call(
-            "c-2005", "sales", 6, Part(level=steady(0.18), conflict=0.38, face=True), agent="ana"
+            "c-2005", "sales", 6, Part(level=steady(0.18), conflict=0.56, face=True), agent="ana"
         ),
         call("c-2006", "support", 3, Part(level=climbs(0.36, 0.96)), language="de", agent="jon"),
         call("c-2007", "sales", 8, Part(level=steady(0.05), valence=0.6, face=True), agent="ana"),
