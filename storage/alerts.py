@@ -82,7 +82,7 @@ class AlertJson(Struct, frozen=True, kw_only=True):
     reason: str | None
     """Why it ended."""
     peak: float | None
-    """The most extreme value of the metric so far."""
+    """The most extreme value of the metric up to the last step; at the end, of the whole course."""
     evidence: tuple[EvidenceJson, ...]
     acknowledged: AcknowledgedJson | None
     snoozed: SnoozedJson | None

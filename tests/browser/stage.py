@@ -279,10 +279,10 @@ def live_calls(now_ns: int) -> list[Call]:
         )  # fmt: skip
 
     never = lambda *_: False  # noqa: E731 - shorter than a function
-    agent = Part(name="maria", role=Role.AGENT, level=steady(0.06), pauses=lambda at, _: at % 9 > 5)
+    beside = Part(name="p-2", level=steady(0.06), pauses=lambda at, _: at % 9 > 5)
     return [
         call(
-            "c-2001", "billing", 7, Part(level=climbs(0.78), conflict=0.09, change=1.4), agent,
+            "c-2001", "billing", 7, Part(level=climbs(0.78), conflict=0.09, change=1.4), beside,
             lines=LINES,
         ),
         call("c-2002", "technical", 5, Part(level=climbs(0.64, 0.9), face=True), agent="jon"),
@@ -315,14 +315,13 @@ def live_calls(now_ns: int) -> list[Call]:
 
 
 LINES = (
+    # of customers only: the profile permits no words of agents
     (6, "p-1", "Hello, I am calling about my bill for October."),
-    (14, "maria", "Of course, let me look that up for you."),
     (95, "p-1", "It is the third time now that I call about this."),
     (140, "p-1", "Nobody told me that there would be a fee."),
-    (190, "maria", "I understand. I can see the note from last week."),
+    (190, "p-2", "It is about both of our numbers."),
     (236, "p-1", "Then why was I charged again? This is really not acceptable."),
     (300, "p-1", "I want this put right today, not next week."),
-    (352, "maria", "I will take the fee off the bill right now."),
     (388, "p-1", "And who tells me that it does not come back?"),
 )
 
