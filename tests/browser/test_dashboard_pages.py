@@ -344,6 +344,7 @@ async def test_an_alert_is_marked_on_its_call_and_on_the_axis(
         "rule": "sharp-rise",
         "severity": "critical",
         "state": "firing",
+        "since": format_time(scores[9].end_ns),
         "fired": format_time(scores[10].end_ns),
     }
     built = build_api(engine, MemoryCache(), everyone(TENANT))

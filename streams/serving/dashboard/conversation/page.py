@@ -76,9 +76,11 @@ async def conversation_page(
             timeline = await board.timeline(conversation)
         except UnknownConversationError:
             ui.html(words.UNKNOWN_CALL, sanitize=False).classes("card empty")
+            show_state(state, None, board)
             return
         except ApiUnavailableError as exc:
             ui.label(f"{exc}. Load the page again in a moment.").classes("trouble")
+            show_state(state, None, board)
             return
         head = Head(conversation)
         trouble = ui.label().classes("trouble")
