@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from inference.experts.face_cnn import FaceCnn, FaceCnnError, standardised
+from inference.experts.threads import limit_threads
 from inference.labels import EMOTIONS
 from inference.training.face import (
     CHECKPOINT_FILE,
@@ -54,6 +55,17 @@ def _write(folder: Path, which: str, faces: int, seed: int) -> None:
         rows.append(f"{which},{number},f{number}.png,{','.join(map(str, votes))}")
     (folder / "labels.csv").write_text("\n".join(rows) + "\n")
     (folder / f"{which}_00.png").write_bytes(cv2.imencode(".png", mosaic)[1].tobytes())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread_to_begin_with() -> None:
+    limit_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Sums depend on the number of threads, which commands set for the whole process."""
+    limit_threads(1)
 
 
 @pytest.fixture(scope="module")
