@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.labels import Role
 from inference.score import DECIMALS, WindowScore
+from storage.carried import carried_through
 from storage.decisions import permitted_now
 from storage.engine import snapshot
 from storage.rows import Row, score_of
@@ -176,6 +177,7 @@ async def read_conversation(engine: AsyncEngine, key: ConversationKey) -> Conver
     return found[0] if found else None
 
 
+@carried_through
 async def read_queue(engine: AsyncEngine, key: ConversationKey) -> str | None:
     """The queue in which the conversation began; None where nothing is stored of it.
 

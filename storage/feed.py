@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from storage.carried import carried_through
 from storage.engine import snapshot
 from storage.schema import feed
 
@@ -34,6 +35,7 @@ class StoredFeed:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @carried_through
     async def head(self) -> int:
         """Id of the newest event of anybody, 0 where there is none.
 
@@ -43,6 +45,7 @@ class StoredFeed:
             newest: int | None = await connection.scalar(select(func.max(feed.c.feed_id)))
         return newest or 0
 
+    @carried_through
     async def tail(self) -> int:
         """Id of the oldest event that is still kept, 0 where there is none.
 
@@ -52,6 +55,7 @@ class StoredFeed:
             oldest: int | None = await connection.scalar(select(func.min(feed.c.feed_id)))
         return oldest or 0
 
+    @carried_through
     async def after(
         self, feed_id: int, limit: int, tenant: str | None = None
     ) -> Sequence[FeedEvent]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.labels import EMOTIONS, MODALITIES, Emotion, Modality
 from inference.score import DECIMALS, WindowScore
+from storage.carried import carried_through
 from storage.engine import snapshot
 from storage.rows import Row
 from storage.schema import conversations, window_evidence, window_scores
@@ -101,6 +102,7 @@ async def read_extent(engine: AsyncEngine, key: ConversationKey, run: str) -> Ex
     )
 
 
+@carried_through
 async def window_page(
     engine: AsyncEngine, wanted: Wanted, limit: int
 ) -> tuple[Sequence[WindowScore], int | None]:

@@ -152,4 +152,4 @@ async def test_the_command_prints_conversations_and_says_role_and_notice(
     assert set(conversations) == logged_ids
     assert len(logged_ids) == 2
     assert err.count("p-1 is agent (audio); notice given") == 2
-    assert err.count("policy eu withheld 10 speech records") == 2
+    assert err.count("policy eu withheld records: 10 speech (refusal)") == 2

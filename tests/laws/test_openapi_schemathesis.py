@@ -129,6 +129,8 @@ def test_every_route_answers_as_documented(tmp_path: Path) -> None:
 def check(route: Any, send: Callable[[Case], httpx.Response]) -> set[int]:
     """Send right and wrong requests to one route; gives the statuses that came back."""
     seen: set[int] = set()
+    body = route.definition.raw.get("requestBody", {}).get("content", {})
+    example = body.get("application/json", {}).get("example")
     names = [one.name for one in route.path_parameters]
     untouched = settings(
         max_examples=EXAMPLES,
@@ -150,6 +152,8 @@ def check(route: Any, send: Callable[[Case], httpx.Response]) -> set[int]:
         for name in names:
             if data.draw(st.integers(0, 3)):
                 case.path_parameters[name] = data.draw(st.sampled_from(KNOWN[name]))
+        if example is not None and not data.draw(st.integers(0, 3)):
+            case.body = copy.deepcopy(example)
         judge(case)
 
     @untouched

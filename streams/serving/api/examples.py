@@ -133,6 +133,8 @@ WORDS: Final[dict[str, str]] = {
 UUID: Final = "f5f4dbd4-4cd8-5d6b-8d5a-93a0ccf2a4a5"
 TEXTS: Final = ("example", "2026-11-23T10:00:00Z", "c-42", "1", "p-1", "0003", UUID)
 """For what has a pattern; the first that fits."""
+STRETCH: Final = {"from": "2026-11-23T10:00:00Z", "to": "2026-11-23T11:00:00Z"}
+"""A stretch of time is an hour, and no moment."""
 FORMATS: Final = {
     "date-time": "2026-11-23T10:00:00Z",
     "uuid": UUID,
@@ -252,7 +254,10 @@ def _object(schema: Schema, components: Schema, name: str, depth: int) -> dict[s
 
 
 def _text(schema: Schema, name: str) -> str:
-    known: str | None = FORMATS.get(schema.get("format", ""))
+    kind = schema.get("format", "")
+    if kind == "date-time" and name in STRETCH:
+        return STRETCH[name]
+    known: str | None = FORMATS.get(kind)
     if known is not None:
         return known
     pattern = schema.get("pattern", "")
