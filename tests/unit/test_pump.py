@@ -184,15 +184,19 @@ class Bench:
 
     async def until_ended(self, count: int = 1) -> None:
         """The pump runs until every conversation's end is stored; time is not asked."""
-        async with asyncio.timeout(30), self.running():
+        async with asyncio.timeout(30), self.running() as pumping:
             for _ in range(count):
-                await self.results.end_stored.get()
+                ended = asyncio.ensure_future(self.results.end_stored.get())
+                await asyncio.wait({ended, pumping}, return_when=asyncio.FIRST_COMPLETED)
+                if pumping.done():
+                    pumping.result()  # raises what ended it
+                await ended
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
         task = asyncio.create_task(self.pump.run())
         try:
-            yield
+            yield task
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
