@@ -138,11 +138,11 @@ async def test_a_withdrawal_that_comes_after_the_end_deletes_as_one_during_the_c
     async with asyncio.timeout(30), scene.running():
         await results.end_stored.get()
         while scene.partitions.conversations:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         if not meanwhile:
             scene.feed(withdrawal)
         while scene.partitions.conversations:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
     assert await refused(engine) == [(of, 5)], "windows that end at 4 to 8 s"
     scores = await read_scores(engine, KEY, "live")
     assert [(score.end_ns - START_NS) // SECOND_NS for score in scores] == [1, 2, 3]

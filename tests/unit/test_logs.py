@@ -145,7 +145,7 @@ def call() -> list[Record]:
 async def test_no_log_of_a_worker_holds_words_voices_or_faces(
     logged: io.StringIO, monkeypatch: pytest.MonkeyPatch, *, fails: bool, away: bool
 ) -> None:
-    monkeypatch.setattr("streams.worker.pump.TICK_S", 0)
+    monkeypatch.setattr("streams.worker.pump.TICK_S", 0.001)
     partitions = Partitions(
         lambda: Aligner(
             run="live",

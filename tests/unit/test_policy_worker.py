@@ -283,7 +283,7 @@ def test_an_erased_conversation_is_dropped_with_all_that_still_comes() -> None:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Back-off and ticks take no time."""
-    monkeypatch.setattr("streams.worker.pump.TICK_S", 0)
+    monkeypatch.setattr("streams.worker.pump.TICK_S", 0.001)
     with set_testing():
         yield
 

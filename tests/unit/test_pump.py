@@ -205,8 +205,8 @@ class Bench:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Back-off and ticks take no time."""
-    monkeypatch.setattr("streams.worker.pump.TICK_S", 0)
+    """Back-off takes no time, a tick a millisecond: a loop that never rests starves SQLite."""
+    monkeypatch.setattr("streams.worker.pump.TICK_S", 0.001)
     with set_testing():
         yield
 
@@ -299,7 +299,7 @@ async def test_work_of_a_lost_generation_is_dropped() -> None:
     bench.partitions.reset(2)
     async with bench.running():
         for _ in range(20):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
     assert bench.results.scores == []
 
 
