@@ -5,7 +5,6 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,9 +14,8 @@ from joserfc.jwk import ECKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.engine import open_engine, transaction
+from storage.engine import transaction
 from storage.keys import find_key, revoke_key
-from storage.upgrade import upgrade
 from streams.serving.access.bearer import Keys, bearer
 from streams.serving.access.caller import Admin, AtLeast, Rank, Viewer, scopes_of
 from streams.serving.access.oidc import (
@@ -44,14 +42,6 @@ from tests.access import (
 )
 
 SECOND_NS = 1_000_000_000
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 def encoded(part: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, cast
 
@@ -18,11 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import streams.serving.access.limits as our_limits
 from storage import schema
 from storage.audit import Entry, list_recorded
-from storage.engine import open_engine, transaction
+from storage.engine import transaction
 from storage.errors import StoreUnavailableError
 from storage.keys import keys_exist, revoke_key
 from storage.results import ResultStore
-from storage.upgrade import upgrade
 from streams.serving.access import recorder
 from streams.serving.access.bearer import Keys, bearer
 from streams.serving.access.caller import Caller, Rank, Viewer
@@ -35,14 +33,6 @@ from tests.access import app_of, client_of, headers, new_key
 from tests.scores import batch, distressed
 
 STRANGER = {"Authorization": "Bearer as_" + "B" * 43}
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The HTTP API of alerts and deliveries over a real SQLite file."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,11 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import format_time, parse_time
 from storage.cache import MemoryCache
-from storage.engine import open_engine
 from storage.feed import StoredFeed
 from storage.outbox import give_up
 from storage.results import ResultStore
-from storage.upgrade import upgrade
 from streams.serving.access.caller import Authenticate, Caller, Rank
 from streams.serving.api.app import create_app
 from streams.serving.api.cursors import to_cursor
@@ -27,14 +24,6 @@ from tests.scores import SECOND_NS, START_NS
 
 NOBODY = "00000000-0000-5000-8000-000000000000"
 FIRED = format_time(START_NS + 7 * SECOND_NS)
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 def client_of(

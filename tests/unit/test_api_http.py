@@ -18,7 +18,6 @@ from storage.conversations import read_queue
 from storage.engine import open_engine
 from storage.feed import StoredFeed
 from storage.results import ResultStore
-from storage.upgrade import upgrade
 from storage.values import ConversationKey, Utterance
 from streams.serving.access.caller import everyone
 from streams.serving.api.app import create_app
@@ -29,14 +28,6 @@ from tests.scores import SECOND_NS, START_NS, batch, distressed
 
 PROBLEM = "application/problem+json"
 Fetch = Callable[..., Any]
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

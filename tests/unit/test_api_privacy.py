@@ -1,7 +1,6 @@
 """Decisions, consents and erasures over HTTP, on a real SQLite file."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,11 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from inference.labels import Modality
 from storage.conversations import read_queue
 from storage.digests import Digests
-from storage.engine import open_engine
 from storage.erasure import Eraser
 from storage.feed import StoredFeed
 from storage.results import ResultStore
-from storage.upgrade import upgrade
 from storage.values import ConsentChange, ConversationKey, PolicyNews, Ruling
 from storage.withdrawal import PolicyStore
 from streams.serving.access.caller import everyone
@@ -26,14 +23,6 @@ from tests.scores import SECOND_NS, START_NS, batch, distressed
 from tests.unit.test_api_http import items
 
 KEY = ConversationKey("acme", "c-1")
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -15,20 +15,11 @@ from inference.contract import to_json
 from storage import schema
 from storage.cache import LiveMessage, MemoryCache, SeparateMemoryError
 from storage.engine import open_engine, transaction
-from storage.upgrade import upgrade
 from streams.cli.serve import serve
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.serving.server import ListenError, listen, running, url
 from tests.scores import distressed
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 async def relay(engine: AsyncEngine, cache: MemoryCache, index: int) -> None:

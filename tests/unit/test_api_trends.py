@@ -1,7 +1,6 @@
 """Trends over HTTP: ranges in whole buckets, customers by default, the floor, and tenants."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import format_time
 from storage.cache import MemoryCache
-from storage.engine import open_engine
-from storage.upgrade import upgrade
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from tests.calls import DAY_NS, HOUR_NS, MIDNIGHT_NS, MINUTE_NS, Call, store_calls
@@ -20,14 +17,6 @@ WEEK_NS = 7 * DAY_NS
 FROM = format_time(MIDNIGHT_NS)
 TO = format_time(MIDNIGHT_NS + DAY_NS)
 DAY = {"from": FROM, "to": TO}
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 def client_of(engine: AsyncEngine, tenant: str = "acme", k_floor: int = 5) -> httpx.AsyncClient:

@@ -2,9 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,7 +22,6 @@ from storage.errors import StoreUnavailableError
 from storage.feed import StoredFeed
 from storage.results import ResultStore
 from storage.system import Waiting
-from storage.upgrade import upgrade
 from storage.values import AlertState, ConversationKey, Ruling, Transition
 from streams import topics
 from streams.policy import Basis
@@ -48,14 +46,6 @@ UNITS = ("_seconds", "_bytes", "_total", "_info")
 COUNTED = re.compile(
     r"_(conversations|behind|up|paused|in_a_hurry|windows|waiting|dead|listeners)$"
 )
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 def values(families: Sequence[Metric]) -> dict[str, float]:

@@ -1,9 +1,8 @@
 """Back-tests: what the live machine did on the same scores, and what is made of it."""
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace as with_fields
-from pathlib import Path
 from random import Random
 
 import msgspec
@@ -14,12 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.labels import Role
 from inference.score import WindowScore
-from storage.engine import open_engine, transaction
+from storage.engine import transaction
 from storage.hindsight import Reviewed, Stretch
 from storage.results import ResultStore
 from storage.rules import put_rule
 from storage.schema import alerts
-from storage.upgrade import upgrade
 from storage.values import AlertState, ConversationFacts, ParticipantKey, Transition
 from streams.alerts.backtest import BackTest, Episode, Findings
 from streams.alerts.book import RuleBook
@@ -32,14 +30,6 @@ from tests.scores import SECOND_NS, START_NS, batch, distressed
 RULE = RuleSpec(metric="distress", enter=0.6, exit=0.4, for_s=3, keep_firing_for_s=4, cooldown_s=2)
 HOUR_NS = 3_600 * SECOND_NS
 WHOLE = Stretch(tenant="acme", from_ns=0, to_ns=START_NS + 24 * HOUR_NS)
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 def wandering(seed: int, seconds: int, *, conversation: str, participant: str) -> list[WindowScore]:

@@ -1,7 +1,6 @@
 """Alert rules over HTTP, on a real SQLite file."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import format_time
 from storage.conversations import read_queue
-from storage.engine import open_engine
 from storage.feed import StoredFeed
 from storage.results import ResultStore
 from storage.rules import MARGIN_NS, put_rule
-from storage.upgrade import server_time_ns, upgrade
+from storage.upgrade import server_time_ns
 from storage.values import ConversationKey
 from streams.alerts.rule import shipped_rules, spec_of
 from streams.serving.access.caller import Authenticate, Caller, Rank
@@ -30,14 +28,6 @@ from tests.scores import SECOND_NS, START_NS, batch, distressed
 
 BODY: dict[str, Any] = {"metric": "distress", "enter": 0.6, "exit": 0.4, "for_s": 3}
 PROBLEM = "application/problem+json"
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,11 +17,10 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.engine import open_engine, snapshot
+from storage.engine import snapshot
 from storage.outbox import pending
 from storage.results import ResultStore
 from storage.schema import outbox
-from storage.upgrade import upgrade
 from storage.values import ConversationKey, ParticipantBatch
 from streams import topics, traces
 from streams.cloud_events import MSGPACK, cloud_event
@@ -57,14 +55,6 @@ def spans() -> Iterator[InMemorySpanExporter]:
     traces.begin(SimpleSpanProcessor(exporter), "test")
     yield exporter
     traces.end()
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 class Scorer:

@@ -5,7 +5,6 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 
-import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,6 +14,7 @@ from storage.keys import create_key, list_keys, revoke_key
 from streams.serving.access.caller import Admin, Caller, Rank, Viewer, scopes_of
 from streams.serving.access.recorder import note
 from streams.serving.access.scopes import Scope
+from streams.serving.answers import json_answer
 from streams.serving.api.bodies_access import (
     AuditPage,
     KeyBody,
@@ -63,13 +63,15 @@ def router(engine: AsyncEngine) -> APIRouter:
     @routes.get("/me", responses=answers(MeBody))
     async def me(caller: Viewer) -> Response:
         """Whose the credentials are, and what they open."""
-        return _json(me_body(caller))
+        return json_answer(me_body(caller))
 
     @routes.get("/keys", responses=answers(KeyPage) | documented(503))
     async def keys(caller: Admin) -> Response:
         """Every key of the tenant, newest first, revoked ones too."""
         found = await list_keys(engine, caller.tenant)
-        return _json(KeyPage(items=tuple(KeyBody(**key_fields(key)) for key in found), next=None))
+        return json_answer(
+            KeyPage(items=tuple(KeyBody(**key_fields(key)) for key in found), next=None)
+        )
 
     @routes.post(
         "/keys",
@@ -91,7 +93,7 @@ def router(engine: AsyncEngine) -> APIRouter:
         )
         note(request, key=new.key.id, name=new.key.name, rank=new.key.rank)
         body = NewKeyBody(**key_fields(new.key), key=new.secret)
-        return _json(body, HTTPStatus.CREATED)
+        return json_answer(body, HTTPStatus.CREATED)
 
     @routes.delete(
         "/keys/{key}",
@@ -125,7 +127,7 @@ def router(engine: AsyncEngine) -> APIRouter:
         )
         page = found[:limit]
         after = to_cursor(page[-1].number) if len(found) > limit else None
-        return _json(AuditPage(items=tuple(audit_body(one) for one in page), next=after))
+        return json_answer(AuditPage(items=tuple(audit_body(one) for one in page), next=after))
 
     return routes
 
@@ -149,7 +151,3 @@ def _expiry(expires: datetime | None, now_ns: int) -> int | None:
     if expires_ns <= now_ns:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "expires: lies in the past")
     return expires_ns
-
-
-def _json(body: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")

@@ -20,6 +20,7 @@ from storage.alerts import (
     read_alert,
 )
 from streams.serving.access.caller import Supervisor, Viewer
+from streams.serving.answers import json_answer
 from streams.serving.api.bodies_alerts import AlertPage
 from streams.serving.api.conversations import (
     ID,
@@ -124,7 +125,7 @@ def router(engine: AsyncEngine, *, now_ns: Callable[[], int] = time.time_ns) -> 
         if len(found) > limit:
             last = found[limit - 1][0]
             next_ = to_cursor(AlertCursor(last.fired_ns, last.alert))
-        return _json(AlertPage(items=tuple(alert for _, alert in found[:limit]), next=next_))
+        return json_answer(AlertPage(items=tuple(alert for _, alert in found[:limit]), next=next_))
 
     @routes.get("/{alert}", responses=answers(AlertDetail) | documented(404, 422, 503))
     async def alert(caller: Viewer, alert: AlertId) -> Response:
@@ -182,8 +183,4 @@ def router(engine: AsyncEngine, *, now_ns: Callable[[], int] = time.time_ns) -> 
 def _alert(found: AlertJson | None) -> Response:
     if found is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "No alert of this tenant has this id.")
-    return _json(found)
-
-
-def _json(body: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    return json_answer(found)

@@ -19,6 +19,7 @@ from storage.decisions import read_decisions
 from storage.timeline import Wanted, bucket_page, read_extent, window_page
 from storage.values import LIVE_RUN, ConversationKey
 from streams.serving.access.caller import Viewer
+from streams.serving.answers import JSON, json_answer
 from streams.serving.api.bodies import (
     BucketPage,
     ConversationDetail,
@@ -45,7 +46,6 @@ ID: Final = r"^[A-Za-z0-9._:-]{1,128}$"
 """As records name tenants, conversations and participants."""
 WIDTH_NS: Final = {"10s": 10_000_000_000, "1m": 60_000_000_000}
 INT64_MAX: Final = 2**63 - 1
-JSON: Final = "application/json"
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
 TIMELINE_PAGE: Final = 1_000
@@ -167,10 +167,14 @@ def router(engine: AsyncEngine) -> APIRouter:
         if resolution == "raw":
             windows, after_ns = await window_page(engine, wanted, limit)
             items = tuple(published(score) for score in windows)
-            return json_answer(ScorePage(items=items, next=next_cursor(after_ns)), etag)
+            return json_answer(
+                ScorePage(items=items, next=next_cursor(after_ns)), headers=headers(etag)
+            )
         buckets, after_ns = await bucket_page(engine, wanted, WIDTH_NS[resolution], limit)
         bodies = tuple(bucket_body(bucket) for bucket in buckets)
-        return json_answer(BucketPage(items=bodies, next=next_cursor(after_ns)), etag)
+        return json_answer(
+            BucketPage(items=bodies, next=next_cursor(after_ns)), headers=headers(etag)
+        )
 
     return routes
 
@@ -178,15 +182,6 @@ def router(engine: AsyncEngine) -> APIRouter:
 def next_cursor(after_ns: int | None) -> str | None:
     """The cursor of the page that begins at this event time; None at the end."""
     return None if after_ns is None else to_cursor(after_ns)
-
-
-def json_answer(body: msgspec.Struct, etag: str | None = None) -> Response:
-    """`body` as it is documented."""
-    return Response(
-        msgspec.json.encode(body),
-        media_type=JSON,
-        headers=None if etag is None else headers(etag),
-    )
 
 
 def unknown() -> ProblemError:

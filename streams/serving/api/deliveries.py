@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from inference.contract import format_time
 from storage.deliveries import DeliveryPlace, StoredDelivery, list_deliveries, retry
 from streams.serving.access.caller import Supervisor, Viewer
+from streams.serving.answers import json_answer
 from streams.serving.api.alerts import TEXT, UUID, Limit, Nanoseconds
 from streams.serving.api.bodies_alerts import DeliveryBody, DeliveryPage
 from streams.serving.api.conversations import PAGE, CursorParam
@@ -51,7 +52,7 @@ def router(engine: AsyncEngine) -> APIRouter:
         if len(found) > limit:
             last = found[limit - 1]
             next_ = to_cursor(DeliveryCursor(last.at_ns, last.id, last.sink))
-        return _json(DeliveryPage(items=tuple(map(_delivery, found[:limit])), next=next_))
+        return json_answer(DeliveryPage(items=tuple(map(_delivery, found[:limit])), next=next_))
 
     @routes.post(
         "/{message}/{sink}/retry",
@@ -87,7 +88,3 @@ def _delivery(stored: StoredDelivery) -> DeliveryBody:
         error=stored.error,
         next_attempt=format_time(stored.next_attempt_ns) if waits else None,
     )
-
-
-def _json(body: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")

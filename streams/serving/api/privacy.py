@@ -18,6 +18,7 @@ from storage.digests import NoSecretError
 from storage.erasure import Eraser, ErasurePlace, Receipt, list_erasures
 from storage.values import ConversationKey
 from streams.serving.access.caller import Admin, Viewer
+from streams.serving.answers import json_answer
 from streams.serving.api.bodies_privacy import (
     ConsentPage,
     DecisionPage,
@@ -113,7 +114,7 @@ def _add_records(routes: APIRouter, engine: AsyncEngine) -> None:
         found = await read_decisions(engine, key)
         if not found and await read_queue(engine, key) is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "No conversation of this tenant has this id.")
-        return _json(DecisionPage(items=tuple(map(decision_body, found)), next=None))
+        return json_answer(DecisionPage(items=tuple(map(decision_body, found)), next=None))
 
     @routes.get("/decisions", responses=answers(DecisionPage) | documented(422, 503))
     async def decisions(
@@ -144,7 +145,7 @@ def _add_records(routes: APIRouter, engine: AsyncEngine) -> None:
                 last.ruling.participant,
                 last.ruling.modality.value,
             )
-        return _json(DecisionPage(items=tuple(map(decision_body, page)), next=_next(more)))
+        return json_answer(DecisionPage(items=tuple(map(decision_body, page)), next=_next(more)))
 
     @routes.get("/consents", responses=answers(ConsentPage) | documented(422, 503))
     async def consents(
@@ -166,7 +167,7 @@ def _add_records(routes: APIRouter, engine: AsyncEngine) -> None:
         if len(found) > limit:
             last = page[-1]
             more = ConsentCursor(last.change.at_ns, last.conversation, last.change.participant)
-        return _json(ConsentPage(items=tuple(map(consent_body, page)), next=_next(more)))
+        return json_answer(ConsentPage(items=tuple(map(consent_body, page)), next=_next(more)))
 
 
 def _add_erasures(routes: APIRouter, engine: AsyncEngine, eraser: Eraser) -> None:
@@ -183,7 +184,7 @@ def _add_erasures(routes: APIRouter, engine: AsyncEngine, eraser: Eraser) -> Non
         page, more = found[:limit], None
         if len(found) > limit:
             more = ErasureCursor(parse_time(page[-1].at), page[-1].id)
-        return _json(ErasurePage(items=tuple(page), next=_next(more)))
+        return json_answer(ErasurePage(items=tuple(page), next=_next(more)))
 
     @routes.post(
         "/erasures",
@@ -207,12 +208,8 @@ def _add_erasures(routes: APIRouter, engine: AsyncEngine, eraser: Eraser) -> Non
                 receipt = await eraser.subject(caller.tenant, name, by=caller.name, now_ns=now_ns)
         except NoSecretError as exc:
             raise ProblemError(HTTPStatus.CONFLICT, str(exc)) from exc
-        return _json(receipt, HTTPStatus.CREATED)
+        return json_answer(receipt, HTTPStatus.CREATED)
 
 
 def _next(place: msgspec.Struct | None) -> str | None:
     return None if place is None else to_cursor(place)
-
-
-def _json(body: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")

@@ -16,6 +16,7 @@ from streams.alerts.report import BackTestBody, report
 from streams.alerts.rule import RuleError, RuleSpec, plain, said, shipped_rules, spec_from_json
 from streams.alerts.stored import TooMuchError, run_back_test
 from streams.serving.access.caller import Supervisor, Viewer
+from streams.serving.answers import json_answer
 from streams.serving.api.bodies_rules import (
     BackTestRequest,
     RuleBody,
@@ -74,14 +75,17 @@ def _add_reading(routes: APIRouter, engine: AsyncEngine) -> None:
         found = [body for body in bodies if body.name > after]
         page = found[:limit]
         more = to_cursor(page[-1].name) if len(found) > limit else None
-        return _json(RulePage(items=tuple(page), next=more))
+        return json_answer(RulePage(items=tuple(page), next=more))
 
     @routes.get("/{name}", responses=answers(RuleDetail) | documented(404, 422, 503))
     async def rule(caller: Viewer, name: RuleName) -> Response:
         """One rule with all of its versions. `ETag` names the newest."""
         versions = await _versions(engine, caller.tenant, name)
         newest = msgspec.structs.asdict(versions[0])
-        return _json(RuleDetail(**newest, versions=tuple(versions)), versions[0].version)
+        return json_answer(
+            RuleDetail(**newest, versions=tuple(versions)),
+            headers=_version(versions[0].version),
+        )
 
 
 def _add_writing(routes: APIRouter, engine: AsyncEngine) -> None:
@@ -106,7 +110,7 @@ def _add_writing(routes: APIRouter, engine: AsyncEngine) -> None:
         if len(held | {name}) > MOST_RULES:
             raise _invalid(f"a tenant has at most {MOST_RULES} rules: delete one first")
         stored = await _put(engine, caller, name, spec, if_match)
-        return _json(stored_body(stored), stored.version)
+        return json_answer(stored_body(stored), headers=_version(stored.version))
 
     @routes.delete(
         "/{name}",
@@ -156,7 +160,7 @@ def _add_trying(routes: APIRouter, engine: AsyncEngine) -> None:
                 )
         except TooMuchError as exc:
             raise _invalid(f"from: {exc}") from exc
-        return _json(report(findings, stretch))
+        return json_answer(report(findings, stretch))
 
 
 async def _versions(engine: AsyncEngine, tenant: str, name: str) -> list[RuleBody]:
@@ -223,9 +227,8 @@ def _body(kind: type[msgspec.Struct]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _json(body: msgspec.Struct, version: int | None = None) -> Response:
-    headers = None if version is None else {"ETag": f'"{version}"'}
-    return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
+def _version(version: int) -> dict[str, str]:
+    return {"ETag": f'"{version}"'}
 
 
 def _unknown() -> ProblemError:

@@ -9,6 +9,7 @@ from storage.conversations import read_queue
 from storage.transcripts import word_page
 from storage.values import ConversationKey
 from streams.serving.access.caller import Viewer
+from streams.serving.answers import json_answer
 from streams.serving.api.bodies import TranscriptPage, word_body
 from streams.serving.api.conversations import (
     INT64_MAX,
@@ -16,7 +17,6 @@ from streams.serving.api.conversations import (
     TIMELINE_PAGE,
     ConversationId,
     CursorParam,
-    json_answer,
     next_cursor,
     unknown,
 )

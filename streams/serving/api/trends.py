@@ -12,6 +12,7 @@ from inference.contract import format_time
 from inference.labels import Role
 from storage.trends import Group, Stretch, read_cells
 from streams.serving.access.caller import Caller, Viewer
+from streams.serving.answers import json_answer
 from streams.serving.api.bodies_trends import (
     BucketWidth,
     ChangesBody,
@@ -19,7 +20,7 @@ from streams.serving.api.bodies_trends import (
     change_body,
     trend_body,
 )
-from streams.serving.api.conversations import INT64_MAX, json_answer, to_ns
+from streams.serving.api.conversations import INT64_MAX, to_ns
 from streams.serving.api.schemas import answers
 from streams.serving.api.times import Moment
 from streams.serving.problems import ProblemError, documented

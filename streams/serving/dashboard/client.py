@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -37,6 +37,14 @@ LARGEST_PAGE: Final = 200
 NO_SUCH: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 """What the API says of an id that it does not know, or that cannot be one."""
 T = TypeVar("T")
+
+
+class _Page(Protocol):
+    @property
+    def next(self) -> str | None: ...
+
+
+P = TypeVar("P", bound=_Page)
 
 
 class ApiUnavailableError(AffectstreamError):
@@ -205,15 +213,12 @@ class ApiClient:
 
     async def live(self) -> list[Conversation]:
         """Every conversation that runs."""
-        found: list[Conversation] = []
-        cursor: str | None = None
-        while True:
-            query = {"state": "live", "limit": LARGEST_PAGE, "cursor": cursor}
-            page = await self._get(LIST, _Conversations, query)
-            found += [_call(item) for item in page.items]
-            cursor = page.next
-            if cursor is None:
-                return found
+        query = {"state": "live", "limit": LARGEST_PAGE}
+        return [
+            _call(item)
+            async for page in self._pages(LIST, _Conversations, query)
+            for item in page.items
+        ]
 
     async def ended(self, limit: int) -> list[Conversation]:
         """The newest conversations that are over."""
@@ -225,18 +230,13 @@ class ApiClient:
         self, start_ns: int, end_ns: int, *, queue: str | None = None
     ) -> AsyncGenerator[Conversation]:
         """Conversations that began in `[start_ns, end_ns)`, newest first."""
-        cursor: str | None = None
-        while True:
-            query = {"queue": queue, "limit": 200, "cursor": cursor}
-            page = await self._get(LIST, _Conversations, query)
+        query = {"queue": queue, "limit": LARGEST_PAGE}
+        async for page in self._pages(LIST, _Conversations, query):
             for call in map(_call, page.items):
                 if call.started_ns < start_ns:
                     return
                 if call.started_ns < end_ns:
                     yield call
-            cursor = page.next
-            if cursor is None:
-                return
 
     async def conversation(self, conversation: str) -> Conversation:
         """One conversation, running or not."""
@@ -251,22 +251,17 @@ class ApiClient:
         fine = newest_ns - call.started_ns <= FINE_NS
         path = f"{_path(call.id)}/scores"
         found: dict[str, list[Moment]] = defaultdict(list)
-        cursor: str | None = None
-        while True:
-            query = {"limit": WINDOWS_A_PAGE, "cursor": cursor}
-            if fine:
-                scores = await self._get(path, _Scores, query)
+        query: dict[str, Any] = {"limit": WINDOWS_A_PAGE}
+        if fine:
+            async for scores in self._pages(path, _Scores, query):
                 for item in scores.items:
                     score = from_json(bytes(item))
                     found[score.participant].append(moment(score))
-                cursor = scores.next
-            else:
-                buckets = await self._get(path, _Buckets, query | {"resolution": "10s"})
+        else:
+            async for buckets in self._pages(path, _Buckets, query | {"resolution": "10s"}):
                 for bucket in buckets.items:
                     found[bucket.participant].append(bucket_moment(bucket))
-                cursor = buckets.next
-            if cursor is None:
-                return dict(found)
+        return dict(found)
 
     async def score_at(
         self, conversation: str, participant: str, end_ns: int
@@ -295,45 +290,27 @@ class ApiClient:
         return await self._alerts({"conversation": conversation}) or []
 
     async def _alerts(self, query: Mapping[str, Any]) -> list[Alert] | None:
-        found: list[Alert] = []
-        cursor: str | None = None
+        asked = {**query, "limit": LARGEST_PAGE}
         try:
-            while True:
-                asked = {**query, "limit": LARGEST_PAGE, "cursor": cursor}
-                page = await self._get(ALERTS, _Alerts, asked)
-                found += page.items
-                cursor = page.next
-                if cursor is None:
-                    return found
+            pages = self._pages(ALERTS, _Alerts, asked)
+            return [alert async for page in pages for alert in page.items]
         except UnknownConversationError:  # an API without this route
             return None
 
     async def transcript(self, conversation: str) -> list[Words]:
         """Kept words by their end; none where words are not kept."""
         found: list[Words] = []
-        cursor: str | None = None
         with contextlib.suppress(UnknownConversationError):  # an API without this route
-            while True:
-                path = f"{_path(conversation)}/transcript"
-                page = await self._get(path, _Transcript, {"cursor": cursor})
+            async for page in self._pages(f"{_path(conversation)}/transcript", _Transcript):
                 found += page.items
-                cursor = page.next
-                if cursor is None:
-                    break
         return found
 
     async def decisions(self, conversation: str) -> list[PolicyFact]:
         """What the policy decided of one conversation; none where the API does not tell."""
         found: list[PolicyFact] = []
-        cursor: str | None = None
         with contextlib.suppress(UnknownConversationError):  # an API without this route
-            while True:
-                path = f"{_path(conversation)}/decisions"
-                page = await self._get(path, _Decisions, {"cursor": cursor})
+            async for page in self._pages(f"{_path(conversation)}/decisions", _Decisions):
                 found += page.items
-                cursor = page.next
-                if cursor is None:
-                    break
         return found
 
     @contextlib.asynccontextmanager
@@ -363,6 +340,18 @@ class ApiClient:
                         yield _live_event(event)
         except (httpx.HTTPError, httpx_sse.SSEError, msgspec.ValidationError) as exc:
             raise ApiUnavailableError(_away(self.url, exc)) from exc
+
+    async def _pages(
+        self, path: str, kind: type[P], query: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[P]:
+        """Every page of a list, one after the other."""
+        cursor: str | None = None
+        while True:
+            page = await self._get(path, kind, {**(query or {}), "cursor": cursor})
+            yield page
+            cursor = page.next
+            if cursor is None:
+                return
 
     async def _get(self, path: str, kind: type[T], query: Mapping[str, Any] | None = None) -> T:
         known = {key: value for key, value in (query or {}).items() if value is not None}

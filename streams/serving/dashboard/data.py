@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Annotated, Final
 
-import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from streams.serving.answers import json_answer
 from streams.serving.dashboard.client import ApiUnavailableError, UnknownConversationError
 from streams.serving.dashboard.conversation.exports import passed_on
 from streams.serving.dashboard.conversation.points import points
@@ -21,7 +21,7 @@ def router(desk_of: Callable[[Request], Desk]) -> APIRouter:
 
     @routes.get("/rows")
     async def live_rows(request: Request, after: After = 0) -> Response:
-        return _json(desk_of(request).board.rows(after))
+        return json_answer(desk_of(request).board.rows(after))
 
     @routes.get("/points/{conversation}/{participant}")
     async def chart_points(
@@ -39,14 +39,10 @@ def router(desk_of: Callable[[Request], Desk]) -> APIRouter:
             return Response(status_code=404)
         if participant not in timeline.call.standings:
             return Response(status_code=404)
-        return _json(points(timeline.drawn(participant), after, edition))
+        return json_answer(points(timeline.drawn(participant), after, edition))
 
     @routes.get("/export/{conversation}/{form}")
     async def export(request: Request, conversation: str, form: str) -> Response:
         return await passed_on(desk_of(request).client, conversation, form)
 
     return routes
-
-
-def _json(body: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")
