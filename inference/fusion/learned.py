@@ -32,9 +32,9 @@ class LearnedFuser:
 
     The rest are modalities that the network was not trained on, or whose evidence holds numbers
     of another space, or none: they join by the product rule. Where the network reads nothing, or
-    its numbers overflow, the product speaks alone, with its own calibration. A modality's share is the network's, times the
-    weight of what it reads over all weight. Vacuity and conflict are always the product's:
-    they are formulas, not findings.
+    its numbers overflow, the product speaks alone, with its own calibration. A modality's share
+    is the network's, times the weight of what it reads over all weight. Vacuity and conflict are
+    always the product's: they are formulas, not findings.
 
     Attributes:
         network: in evaluation mode.
