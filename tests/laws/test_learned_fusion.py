@@ -28,7 +28,7 @@ FUSERS: dict[LearnedName, LearnedFuser] = {}
 EXACT, CLOSE = 1e-12, 1e-6
 pytestmark = pytest.mark.laws
 every_fuser = pytest.mark.parametrize("fusion", LEARNED)
-quick = settings(max_examples=40)
+quick = settings(max_examples=15)
 parts = st.none() | st.floats(0, 1)
 qualities = st.builds(Quality, present_share=parts, level=parts, freshness=parts, confidence=parts)
 SIZES = {VOICE: 6, WORDS: 4}
