@@ -19,7 +19,7 @@ FEED_FORWARD: Final = 512
 
 
 class AttentionEncoder(nn.Module):
-    """h = mean of 8 latents after 2 x (cross-attention, feed-forward, self-attention).
+    """h = W mean of 8 latents after 2 x (cross-attention, feed-forward, self-attention).
 
     Tokens are z of each token plus an embedding of modality and place; the logit of a token of
     m has log w_m + u_m . (q_m - 1) - log n_m added, n_m being how many tokens m has. A share is
@@ -29,12 +29,13 @@ class AttentionEncoder(nn.Module):
     Source: MulT (Tsai et al. 2019) and ALMT (Zhang et al. 2023) for attention between
     modalities; Perceiver (Jaegle et al. 2021) for latents. Departures: one set of latents in
     place of a transformer for each pair of modalities; key masks and quality in the logits; a
-    modality of many tokens counts no more than one of few.
+    modality of many tokens counts no more than one of few; latents of half the width, which cost
+    half and are widened at the end.
 
     Args:
         readings: what is read of each modality.
         labels: of the support.
-        width: of tokens, latents and h.
+        width: of tokens and h; even.
     """
 
     def __init__(self, readings: tuple[Reading, ...], labels: int, width: int = WIDTH) -> None:
@@ -47,6 +48,7 @@ class AttentionEncoder(nn.Module):
         )
         """By modality, (token, width): modality and place in one."""
         self.reader = LatentReader(
+            width // 2,
             width,
             latents=LATENTS,
             layers=LAYERS,
@@ -54,6 +56,7 @@ class AttentionEncoder(nn.Module):
             hidden=FEED_FORWARD,
             dropout=DROPOUT,
         )
+        self.widen = nn.Linear(width // 2, width)
 
     def forward(self, batch: FusionBatch) -> Encoded:
         """Encode a batch that holds zeros wherever nothing is present."""
@@ -67,7 +70,7 @@ class AttentionEncoder(nn.Module):
         by_token = mass.mean(dim=(1, 2))  # (batch, token)
         counts = [one.shape[1] for one in found]
         shares = torch.stack([one.sum(-1) for one in by_token.split(counts, dim=1)], dim=1)
-        return Encoded(latents.mean(dim=1), shares, self.adapters.of_windows(batch))
+        return Encoded(self.widen(latents.mean(dim=1)), shares, self.adapters.of_windows(batch))
 
     def _bias(self, batch: FusionBatch) -> Tensor:
         """(batch, token) what is added to the logits of each token."""

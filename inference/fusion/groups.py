@@ -85,13 +85,13 @@ def _says_anything(evidence: Evidence) -> bool:
 
 
 def _place(item: Evidence) -> tuple[object, ...]:
-    """Where an expert stands among others; two that stand in one place say the same."""
+    """Where an expert stands among others; two that stand in one place say the same of the same."""
     return (
         MODALITIES.index(item.modality),
         item.expert,
         item.labels,
         item.log_probs.tolist(),
-        b"" if item.features is None else item.features.tokens.tobytes(),
+        b"" if item.features is None else item.features.vector.tobytes(),
     )
 
 

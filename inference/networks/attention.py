@@ -210,24 +210,27 @@ class LatentBlock(nn.Module):
     """Latents read the tokens, think, and speak with each other: one layer of `LatentReader`.
 
     l = l + LatentAttention(norm l, x); l = l + FeedForward(l); l = SelfAttention(l).
+
+    Args:
+        width: of the latents.
+        token_width: of what they read.
+        heads: of every attention.
+        hidden: of the feed-forward layer.
+        dropout: of the feed-forward layer, in training.
     """
 
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, token_width: int, heads: int, hidden: int, dropout: float
+    ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.read = LatentAttention(width, heads)
+        self.read = LatentAttention(width, heads, token_width)
         self.think = FeedForward(width, hidden, dropout)
         self.speak = SelfAttention(width, heads)
 
-    def forward(
-        self,
-        latents: Tensor,
-        tokens: Tensor,
-        mask: Tensor | None = None,
-        bias: Tensor | None = None,
-    ) -> Attended:
+    def forward(self, latents: Tensor, tokens: Tensor, bias: Tensor | None) -> Attended:
         """New latents, (batch, latent, width), and the mass with which they read the tokens."""
-        read, mass = self.read(self.norm(latents), tokens, mask, bias)
+        read, mass = self.read(self.norm(latents), tokens, key_bias=bias)
         latents = latents + read
         latents = latents + self.think(latents)
         return Attended(self.speak(latents), mass)
@@ -241,7 +244,8 @@ class LatentReader(nn.Module):
     first layer sums to one over the tokens; latents attend to each other after each reading.
 
     Args:
-        width: of latents and tokens.
+        width: of the latents.
+        token_width: of what they read, by default `width`.
         latents: how many.
         layers: blocks, each of which reads the tokens again.
         heads: of every attention; divides `width`.
@@ -252,6 +256,7 @@ class LatentReader(nn.Module):
     def __init__(
         self,
         width: int,
+        token_width: int | None = None,
         *,
         latents: int = 8,
         layers: int = 2,
@@ -260,10 +265,11 @@ class LatentReader(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        token_width = token_width or width
         self.latents = nn.Parameter(torch.empty(latents, width).normal_(std=LATENT_SPREAD))
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(token_width)
         self.blocks = nn.ModuleList(
-            LatentBlock(width, heads, hidden, dropout) for _ in range(layers)
+            LatentBlock(width, token_width, heads, hidden, dropout) for _ in range(layers)
         )
         self.norm_out = nn.LayerNorm(width)
 
@@ -276,7 +282,7 @@ class LatentReader(nn.Module):
         other tokens only by the normalisation: it never falls when its own bias rises.
 
         Args:
-            tokens: (batch, token, width).
+            tokens: (batch, token, token width).
             mask: (batch, token) bool, True where a token may be read; None reads all.
             bias: (batch, token) added to the logits of each token in every layer.
 
@@ -284,13 +290,15 @@ class LatentReader(nn.Module):
             Latents, (batch, latent, width), and the mass of the first layer,
             (batch, head, latent, token).
         """
-        if mask is not None:
+        if mask is not None:  # finite from here on, so no layer has to look behind the mask again
             tokens = tokens.masked_fill(~mask[..., None], 0.0)
+            bias = tokens.new_zeros(mask.shape) if bias is None else bias
+            bias = bias.masked_fill(~mask, -math.inf)
         tokens = self.norm(tokens)
         latents = self.latents[None]  # the first layer asks the same of every row
         masses = []
         for block in self.blocks:
-            latents, mass = block(latents, tokens, mask, bias)
+            latents, mass = block(latents, tokens, bias)
             masses.append(mass)
         return Attended(self.norm_out(latents), masses[0])
 
