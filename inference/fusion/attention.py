@@ -1,5 +1,6 @@
 """`attention`: latents that read the tokens of all modalities."""
 
+import math
 from typing import Final
 
 import torch
@@ -65,20 +66,20 @@ class AttentionEncoder(nn.Module):
             [one + place[: one.shape[1]] for one, place in zip(found, self.places, strict=True)],
             dim=1,
         )
-        mask = torch.cat(batch.token_present, dim=1)  # (batch, token)
-        latents, mass = self.reader(tokens, mask, self._bias(batch))
+        latents, mass = self.reader(tokens, bias=self._bias(batch))
         by_token = mass.mean(dim=(1, 2))  # (batch, token)
         counts = [one.shape[1] for one in found]
         shares = torch.stack([one.sum(-1) for one in by_token.split(counts, dim=1)], dim=1)
         return Encoded(self.widen(latents.mean(dim=1)), shares, self.adapters.of_windows(batch))
 
     def _bias(self, batch: FusionBatch) -> Tensor:
-        """(batch, token) what is added to the logits of each token."""
+        """(batch, token) added to the logits of each token; minus infinity where none is."""
         granted = self.quality(batch)
         parts = []
         for place, there in enumerate(batch.token_present):
             count = there.sum(dim=1, keepdim=True).clamp(min=1)
-            parts.append((granted[:, place, None] - count.log()).expand(-1, there.shape[1]))
+            each = (granted[:, place, None] - count.log()).expand(-1, there.shape[1])
+            parts.append(each.masked_fill(~there, -math.inf))
         return torch.cat(parts, dim=1)
 
 

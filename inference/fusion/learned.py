@@ -19,10 +19,10 @@ from inference.fusion.product import conflict, product, vacuity
 from inference.fusion.product_fuser import ProductFuser, logistic
 from inference.labels import Modality
 
-BATCH: Final = 6
+BATCH: Final = 8
 """Windows of every batch, the missing ones being empty: one shape means one choice of kernels, so
-a window's score is the same alone and in company. Alone it pays for six; sixty-four pay for
-eleven batches."""
+a window's score is the same alone and in company. A window alone pays for all of them, sixty-four
+for eight batches."""
 
 Floats = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ class LearnedFuser:
         prior = self.core.prior.log_shares
         batch = collate([read for _, read in windows], self.network.readings, prior, BATCH)
         with torch.inference_mode():
-            said = self.network(batch)
+            said = self.network.say(batch)  # it holds zeros wherever nothing is present
         added = said.added.double().numpy()  # (batch, label)
         distress = said.added_distress.double().numpy()  # (batch,)
         shares = None if said.shares is None else said.shares.double().numpy()

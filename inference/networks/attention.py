@@ -71,8 +71,8 @@ class LatentAttention(nn.Module):
         if key_mask is not None:
             keys = keys.masked_fill(~key_mask[..., None], 0.0)
         count, batch = queries.shape[1], len(keys)
-        asked = self._by_head(self.to_query(queries), self.key_of).expand(batch, -1, -1, -1)
-        asked = asked.reshape(batch, self.heads * count, -1) / math.sqrt(self.head_width)
+        asked = self._by_head(self.to_query(queries) / math.sqrt(self.head_width), self.key_of)
+        asked = asked.flatten(1, 2).expand(batch, -1, -1)  # (batch, head x query, key width)
         logits = torch.bmm(asked, keys.transpose(1, 2))  # (batch, head x query, key)
         mass = masked_softmax(logits, _bias(key_mask, key_bias))
         read = torch.bmm(mass, keys).view(batch, self.heads, count, -1)
@@ -284,7 +284,8 @@ class LatentReader(nn.Module):
         Args:
             tokens: (batch, token, token width).
             mask: (batch, token) bool, True where a token may be read; None reads all.
-            bias: (batch, token) added to the logits of each token in every layer.
+            bias: (batch, token) added to the logits of each token in every layer; minus infinity
+                hides a token of finite numbers, as `mask` does one of any.
 
         Returns:
             Latents, (batch, latent, width), and the mass of the first layer,
@@ -340,13 +341,12 @@ class GatedCrossAttention(nn.Module):
 
 
 def masked_softmax(logits: Tensor, bias: Tensor | None) -> Tensor:
-    """Softmax over the last axis of logits + bias; 0 where all of it is minus infinity."""
+    """Softmax over the last axis of finite logits + bias; 0 where all bias is minus infinity."""
     if bias is None:
         return logits.softmax(dim=-1)
-    biased = logits + bias
-    hidden = biased == -math.inf
-    mass = biased.masked_fill(hidden.all(dim=-1, keepdim=True), 0.0).softmax(dim=-1)
-    return mass.masked_fill(hidden, 0.0)
+    nothing = (bias == -math.inf).all(dim=-1, keepdim=True)
+    mass = (logits + bias.masked_fill(nothing, 0.0)).softmax(dim=-1)
+    return mass.masked_fill(nothing, 0.0)
 
 
 def _bias(mask: Tensor | None, bias: Tensor | None) -> Tensor | None:
