@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from inference.evaluation.report import EvaluationReport
-    from inference.fusion.fuser import Weighting
+    from inference.evaluation.row_recipes import RowRecipe
 
 TargetName = Literal["av", "acted"]
 FusionName = Literal["late", "adaptive"]
@@ -63,17 +63,18 @@ def judge_crema(data: Path, target: TargetName, fusion: FusionName) -> "Evaluati
     """Read the votes and judge."""
     from inference.evaluation.fusion_crema import Target, evaluate_fusion_crema, read_votes
 
-    return evaluate_fusion_crema(read_votes(data), Target(target), _weighting(fusion))
+    return evaluate_fusion_crema(read_votes(data), Target(target), _recipe(fusion))
 
 
 def judge_ravdess(data: Path, fusion: FusionName) -> "EvaluationReport":
     """Read the predictions and judge."""
     from inference.evaluation.fusion_ravdess import evaluate_fusion_ravdess, read_posteriors
 
-    return evaluate_fusion_ravdess(read_posteriors(data), _weighting(fusion))
+    return evaluate_fusion_ravdess(read_posteriors(data), _recipe(fusion))
 
 
-def _weighting(fusion: FusionName) -> "Weighting":
+def _recipe(fusion: FusionName) -> "RowRecipe":
+    from inference.evaluation.row_recipes import ProductRecipe
     from inference.fusion.artefact import FusionArtefact
 
-    return FusionArtefact.load().fuser(fusion).weigh
+    return ProductRecipe(FusionArtefact.load().fuser(fusion).weigh)
