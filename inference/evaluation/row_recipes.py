@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.evaluation.rows import CalibratedRows, Columns, Floats, Rows
-from inference.fusion.fuser import Weighting
+from inference.fusion.product_fuser import Weighting
 from inference.labels import Modality
 
 
