@@ -34,7 +34,6 @@ from inference.evaluation.rows import (
     side_auc,
 )
 from inference.fusion.product import grouped, log_normalised
-from inference.fusion.product_fuser import Weighting
 from inference.labels import Modality
 from inference.training.ravdess_speech import CATEGORIES
 
