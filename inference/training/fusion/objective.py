@@ -1,49 +1,30 @@
 """The loss of a learned fuser: the terms put together, over items drawn anew every epoch."""
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from inference.labels import MODALITIES, Modality
+from inference.fusion.adapters import WIDTH
+from inference.fusion.batch import FusionBatch
+from inference.fusion.evidential import EvidentialNetwork
+from inference.fusion.network import FusionNetwork, Said
+from inference.fusion.reading import QUALITIES
+from inference.labels import Modality
 from inference.training.fusion import losses
 from inference.training.fusion.draws import drop_modalities, drop_tokens, stale
-from inference.training.fusion.material import FRESHNESS, FusionMaterial, Inputs, conflicts, take
+from inference.training.fusion.material import FusionMaterial, conflicts, recombined
 from inference.training.loop import SEEDS_APART
 
 BATCH: Final = 256
 JUDGING_SEED: Final = 0
 """What the held-out items lose is the same in every epoch, and for every seed."""
+FRESHNESS: Final = QUALITIES.index("freshness")
 LATE_FRESHNESS: Final = 0.0
 """Of words that are a window old."""
-TEXT: Final = MODALITIES.index(Modality.TEXT)
-
-
-class Reading(NamedTuple):
-    """What a network says of n items.
-
-    Attributes:
-        log_probs: (n, c).
-        embeddings: (n, m, d) of each modality by itself.
-        evidence: (n, c) at least 0, of a network that counts evidence.
-    """
-
-    log_probs: Tensor
-    embeddings: Tensor
-    evidence: Tensor | None = None
-
-
-class Reader(Protocol):
-    """A network that is trained. Owned here, implemented around those of `inference.fusion`."""
-
-    width: int
-    """Of an embedding."""
-
-    def __call__(self, inputs: Inputs) -> Reading:
-        """Read items."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,44 +36,55 @@ class Terms:
     alignment: float = 0.1
     symmetry: float = 0.05
     invariance: float = 0.1
+    distress: float = 0.5
 
 
 class Heads(nn.Module):
     """Heads that are needed in training alone: what each modality says by itself.
 
     Args:
-        width: of an embedding.
         labels: c.
         modalities: m.
+        width: of an embedding.
     """
 
-    def __init__(self, width: int, labels: int, modalities: int) -> None:
+    def __init__(self, labels: int, modalities: int, width: int = WIDTH) -> None:
         super().__init__()
-        self.shared_width = min(losses.SHARED_DIMENSIONS, width // 2)
         self.probes = nn.ModuleList(nn.Linear(width, labels) for _ in range(modalities))
-        self.shared = nn.Linear(self.shared_width, labels)
+        self.shared = nn.Linear(width // 2, labels)
 
-    def alone(self, embeddings: Tensor) -> Tensor:
+    def alone(self, z: Tensor) -> Tensor:
         """(n, m, c) log-probabilities from the whole of each embedding."""
-        said = [probe(embeddings[:, place]) for place, probe in enumerate(self.probes)]
+        said = [probe(z[:, place]) for place, probe in enumerate(self.probes)]
         return torch.stack(said, dim=1).log_softmax(dim=-1)
 
-    def in_common(self, embeddings: Tensor) -> Tensor:
-        """(n, m, c) log-probabilities from the shared half, by one head for all."""
-        said: Tensor = self.shared(embeddings[..., : self.shared_width])
+    def in_common(self, shared: Tensor) -> Tensor:
+        """(n, m, c) log-probabilities from the shared halves, by one head for all."""
+        said: Tensor = self.shared(shared)
         return said.log_softmax(dim=-1)
+
+
+class Trainee(nn.Module):
+    """A network and the heads of its training, which are thrown away afterwards."""
+
+    def __init__(self, network: FusionNetwork, heads: Heads) -> None:
+        super().__init__()
+        self.network = network
+        self.heads = heads
 
 
 class FusionLosses:
     """`inference.training.loop.Losses` of a learned fuser.
 
-    L = CE(masked) + .5 probes + .3 tau^2 KL(full || masked) + .1 alignment
-    + .05 (symmetry + orthogonality) + .1 invariance; a network that counts evidence has the
-    evidential loss in place of CE.
+    L = CE(masked) + .5 probes + .3 tau^2 KL(full || masked) + .1 alignment + .05 (symmetry +
+    orthogonality) + .1 invariance + .5 distress. An evidential network has the evidential loss
+    in place of CE, and no embeddings, so nothing that is about them.
+
+    The prior in training is that of the weighted items, so that what a network adds to it is a
+    likelihood ratio, and a deployment may put its own prior in its place.
 
     Args:
-        reader: the network.
-        heads: of training.
+        trainee: whose network is trained.
         learned: items to learn from.
         held_out: items of other speakers, for early stopping.
         terms: how much each term counts.
@@ -100,115 +92,140 @@ class FusionLosses:
 
     def __init__(
         self,
-        reader: Reader,
-        heads: Heads,
+        trainee: Trainee,
         learned: FusionMaterial,
         held_out: FusionMaterial,
         terms: Terms | None = None,
     ) -> None:
-        self.reader, self.heads, self.learned = reader, heads, learned
+        self.trainee = trainee
         self.terms = terms or Terms()
         self.weights = losses.class_weights(learned.targets)
+        counts = (learned.targets.sum(dim=0) * self.weights).clamp(min=1e-6)
+        prior = (counts / counts.sum()).log()
+        self.learned = replace(learned, batch=replace(learned.batch, log_prior=prior))
         self.classes = learned.targets.argmax(dim=1)
-        self.conflicts = conflicts(learned.inputs)
+        self.conflicts = conflicts(learned.batch)
         self.epoch = 0
         self.order = torch.arange(learned.n)
-        self.full = self.masked = learned.inputs
+        self.full = self.masked = self.learned.batch
         self.held_out = held_out
         self.judging = _judging(held_out)
 
     def batches(self, generator: torch.Generator) -> int:
         """Order the items, make some words late, drop modalities and tokens."""
         self.epoch = generator.initial_seed() % SEEDS_APART  # a training that goes on counts on
-        random = _numpy(generator)
+        random = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         self.order = torch.from_numpy(random.permutation(self.learned.n))
-        self.full = _with_late_words(self.learned, random)
-        self.masked = _dropped(self.full, random)
+        self.full = with_late_words(self.learned, random)
+        self.masked = with_losses(self.full, random)
         return -(-self.learned.n // BATCH)
 
-    def loss(self, batch: int, generator: torch.Generator) -> Tensor:  # noqa: ARG002 - drawn before
+    def loss(self, batch: int, generator: torch.Generator) -> Tensor:  # noqa: ARG002 - all is drawn
         """Of one batch; see the class."""
         rows = self.order[batch * BATCH : (batch + 1) * BATCH]
-        inputs, targets = take(self.full, rows), self.learned.targets[rows]
-        full, masked = self.reader(inputs), self.reader(take(self.masked, rows))
-        z, present, terms = full.embeddings, inputs.present, self.terms
-        total = self._main(masked, targets)
-        total = total + terms.distillation * losses.self_distillation(
-            full.log_probs, masked.log_probs
+        targets = self.learned.targets[rows]
+        whole, less = self.full.rows(rows), self.masked.rows(rows)
+        masked = self.trainee.network(less)
+        total = self._main(masked, less, targets)
+        total = total + self.terms.distress * self._distress(masked, rows)
+        if masked.z.shape[-1] == 0:
+            return total
+        full = self.trainee.network(whole)
+        total = total + self.terms.distillation * losses.self_distillation(
+            log_probs(full, whole), log_probs(masked, less)
         )
-        total = total + terms.probes * losses.probe_loss(
-            self.heads.alone(z), present, targets, self.weights, losses.SMOOTHING
-        )
-        total = total + terms.alignment * losses.alignment_loss(z, present, self.classes[rows])
-        total = total + terms.symmetry * (
-            losses.symmetric_loss(self.heads.in_common(z), present, self.conflicts[rows])
-            + losses.orthogonality(z, present)
-        )
-        if terms.invariance and self.learned.views:
-            total = total + terms.invariance * self._invariance(full, inputs, rows)
-        return total
+        return total + self._of_embeddings(full, whole, targets, rows)
 
     @torch.no_grad()
     def judge(self) -> float:
-        """NLL of held-out items, whole and with modalities dropped, nats."""
+        """NLL of held-out items, whole and with modalities dropped, nats.
+
+        Items are weighted to the label shares of their own log prior.
+        """
         targets = self.held_out.targets
-        return float(
-            np.mean(
-                [
-                    -(targets * self.reader(inputs).log_probs).sum(dim=1).mean().item()
-                    for inputs in self.judging
-                ]
-            )
+        shares = targets.mean(dim=0).clamp(min=1e-9)
+        weights = targets @ (self.held_out.batch.log_prior.exp() / shares)
+        found = []
+        for batch in self.judging:
+            lost = -(targets * log_probs(self.trainee.network(batch), batch)).sum(dim=1)
+            found.append(((weights * lost).sum() / weights.sum()).item())
+        return float(np.mean(found))
+
+    def _main(self, masked: Said, batch: FusionBatch, targets: Tensor) -> Tensor:
+        network = self.trainee.network
+        if isinstance(network, EvidentialNetwork):
+            evidence = network.opinions(batch).combined_alpha - 1.0
+            return losses.evidential_loss(evidence, targets, self.weights, self.epoch)
+        return losses.cross_entropy(log_probs(masked, batch), targets, self.weights)
+
+    def _distress(self, masked: Said, rows: Tensor) -> Tensor:
+        """Against even odds; items that are on neither side say nothing."""
+        distressed = self.learned.distress[rows]
+        sided = ~distressed.isnan()
+        if not bool(sided.any()) or not masked.distress.requires_grad:
+            return masked.logits.sum() * 0.0
+        return functional.binary_cross_entropy_with_logits(
+            masked.distress[sided], distressed[sided]
         )
 
-    def _main(self, masked: Reading, targets: Tensor) -> Tensor:
-        if masked.evidence is None:
-            return losses.cross_entropy(masked.log_probs, targets, self.weights)
-        return losses.evidential_loss(masked.evidence, targets, self.weights, self.epoch)
+    def _of_embeddings(
+        self, full: Said, whole: FusionBatch, targets: Tensor, rows: Tensor
+    ) -> Tensor:
+        terms, heads, present = self.terms, self.trainee.heads, whole.present
+        total = terms.probes * losses.probe_loss(
+            heads.alone(full.z), present, targets, self.weights, losses.SMOOTHING
+        )
+        total = total + terms.alignment * losses.alignment_loss(full.z, present, self.classes[rows])
+        total = total + terms.symmetry * (
+            losses.symmetric_loss(heads.in_common(full.shared), present, self.conflicts[rows])
+            + losses.orthogonality(full.z, present)
+        )
+        if self.learned.views is not None:
+            views = self.learned.views.rows(rows)
+            seen = self.trainee.network(views)
+            total = total + terms.invariance * losses.invariance_loss(
+                full.z, seen.z, present & views.present
+            )
+        return total
 
-    def _invariance(self, full: Reading, inputs: Inputs, rows: Tensor) -> Tensor:
-        """Against the other view of those modalities that have one."""
-        views = {m: tokens[rows] for m, tokens in self.learned.views.items()}
-        seen = self.reader(inputs._replace(tokens=inputs.tokens | views))
-        has = torch.tensor([m in views for m in MODALITIES[: inputs.present.shape[1]]])
-        return losses.invariance_loss(full.embeddings, seen.embeddings, inputs.present & has)
+
+def log_probs(said: Said, batch: FusionBatch) -> Tensor:
+    """(n, c) of what a network said, under the prior of its batch."""
+    return (batch.log_prior + said.logits).log_softmax(dim=-1)
 
 
-def _judging(held_out: FusionMaterial) -> tuple[Inputs, Inputs]:
-    random = np.random.default_rng(JUDGING_SEED)
-    present = drop_modalities(held_out.inputs.present.numpy(), random, rate=1.0)
-    return held_out.inputs, held_out.inputs._replace(present=torch.from_numpy(present))
-
-
-def _with_late_words(material: FusionMaterial, random: np.random.Generator) -> Inputs:
-    """Some items get the words of another moment, and words that say how old they are."""
-    inputs = material.inputs
-    if Modality.TEXT not in inputs.tokens:
-        return inputs
+def with_late_words(material: FusionMaterial, random: np.random.Generator) -> FusionBatch:
+    """Some items get the words of another moment, whose freshness says so."""
+    batch = material.batch
+    if Modality.TEXT not in material.modalities:
+        return batch
+    text = material.modalities.index(Modality.TEXT)
     late, source = stale(material.truth, random)
-    late &= inputs.present[:, TEXT].numpy() & inputs.present[source, TEXT].numpy()
-    rows = torch.from_numpy(np.where(late, source, np.arange(material.n)))
-    support, quality = inputs.support.clone(), inputs.quality.clone()
-    support[:, TEXT], quality[:, TEXT] = inputs.support[rows, TEXT], inputs.quality[rows, TEXT]
-    quality[torch.from_numpy(late), TEXT, FRESHNESS] = LATE_FRESHNESS
-    text = Modality.TEXT
-    return inputs._replace(
-        support=support,
-        quality=quality,
-        tokens=inputs.tokens | {text: inputs.tokens[text][rows]},
-        masks=inputs.masks | {text: inputs.masks[text][rows]},
+    own = np.arange(material.n)
+    worded = batch.present[:, text].numpy()
+    late &= worded & worded[source]
+    words = torch.from_numpy(np.where(late, source, own))
+    moved = recombined(
+        batch,
+        [words if place == text else torch.from_numpy(own) for place in range(len(batch.vectors))],
+    )
+    quality = moved.quality.clone()
+    quality[torch.from_numpy(late), text, FRESHNESS] = LATE_FRESHNESS
+    return replace(moved, quality=quality)
+
+
+def with_losses(batch: FusionBatch, random: np.random.Generator) -> FusionBatch:
+    """Half of the items lose modalities, and each token is lost with a fifth."""
+    return replace(
+        batch,
+        present=torch.from_numpy(drop_modalities(batch.present.numpy(), random)),
+        token_present=tuple(
+            torch.from_numpy(drop_tokens(mask.numpy(), random)) for mask in batch.token_present
+        ),
     )
 
 
-def _dropped(inputs: Inputs, random: np.random.Generator) -> Inputs:
-    return inputs._replace(
-        present=torch.from_numpy(drop_modalities(inputs.present.numpy(), random)),
-        masks={
-            modality: torch.from_numpy(drop_tokens(mask.numpy(), random))
-            for modality, mask in inputs.masks.items()
-        },
-    )
-
-
-def _numpy(generator: torch.Generator) -> np.random.Generator:
-    return np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+def _judging(held_out: FusionMaterial) -> tuple[FusionBatch, FusionBatch]:
+    random = np.random.default_rng(JUDGING_SEED)
+    present = drop_modalities(held_out.batch.present.numpy(), random, rate=1.0)
+    return held_out.batch, replace(held_out.batch, present=torch.from_numpy(present))
