@@ -63,22 +63,28 @@ class LatentAttention(nn.Module):
         """Read `keys`, each query by itself.
 
         Args:
-            queries: (batch, query, width).
+            queries: (batch, query, width), or (1, query, width) where all rows ask the same.
             keys: (batch, key, key width).
             key_mask: (batch, key) bool, True where a key may be read; None reads all.
             key_bias: (batch, key) added to every logit of a key; minus infinity hides it.
         """
-        batch, count, width = queries.shape
         if key_mask is not None:
             keys = keys.masked_fill(~key_mask[..., None], 0.0)
-        asked = self.to_query(queries).view(batch, count, self.heads, self.head_width)
-        asked = torch.matmul(asked.transpose(1, 2), self.key_of)  # (batch, head, query, key width)
+        count, batch = queries.shape[1], len(keys)
+        asked = self._by_head(self.to_query(queries), self.key_of).expand(batch, -1, -1, -1)
         asked = asked.reshape(batch, self.heads * count, -1) / math.sqrt(self.head_width)
         logits = torch.bmm(asked, keys.transpose(1, 2))  # (batch, head x query, key)
         mass = masked_softmax(logits, _bias(key_mask, key_bias))
         read = torch.bmm(mass, keys).view(batch, self.heads, count, -1)
-        values = torch.matmul(read, self.value_of).transpose(1, 2).reshape(batch, count, width)
+        values = torch.bmm(read.transpose(0, 1).flatten(1, 2), self.value_of)
+        values = values.permute(1, 0, 2).reshape(batch, count, -1)
         return Attended(self.to_answer(values), mass.view(batch, self.heads, count, -1))
+
+    def _by_head(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """(batch, head, row, out) of (batch, row, width) by (head, head width, out)."""
+        batch, count, _ = rows.shape
+        heads_first = rows.reshape(batch * count, self.heads, -1).transpose(0, 1)
+        return torch.bmm(heads_first, weights).view(self.heads, batch, count, -1).transpose(0, 1)
 
 
 class CrossAttention(nn.Module):
@@ -281,7 +287,7 @@ class LatentReader(nn.Module):
         if mask is not None:
             tokens = tokens.masked_fill(~mask[..., None], 0.0)
         tokens = self.norm(tokens)
-        latents = self.latents.expand(len(tokens), -1, -1)
+        latents = self.latents[None]  # the first layer asks the same of every row
         masses = []
         for block in self.blocks:
             latents, mass = block(latents, tokens, mask, bias)
