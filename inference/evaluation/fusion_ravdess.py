@@ -14,16 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.calibration.conformal import fit_threshold
-from inference.calibration.patterns import (
-    PatternCalibration,
-    fit_pattern_temperatures,
-    pattern_of,
-)
+from inference.calibration.patterns import pattern_of
 from inference.calibration.temperature import apply_temperature, fit_temperature
 from inference.errors import AffectstreamError
+from inference.evaluation.calibrated_fit import CalibratedFit
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
-from inference.evaluation.row_recipes import RowFuser, RowRecipe, fuse_pattern
+from inference.evaluation.row_recipes import RowRecipe
 from inference.evaluation.rows import (
     CalibratedRows,
     Columns,
@@ -165,15 +161,11 @@ class FittedFusion:
 
     temperatures: Mapping[str, float]
     face_temperature: float
-    fuser: RowFuser
-    calibration: PatternCalibration
+    fusion: CalibratedFit
 
     @classmethod
     def fit(cls, posteriors: Posteriors, recipe: RowRecipe) -> "FittedFusion":
-        """One temperature for each expert, one for the group of faces, one for each pattern.
-
-        Patterns are fitted on clips that the fuser has not learned from.
-        """
+        """One temperature for each expert, one for the group of faces; then fusion."""
         truth = posteriors.truth
         temperatures = {
             expert: fit_temperature(log_probs, truth)
@@ -181,18 +173,8 @@ class FittedFusion:
         }
         faces = _faces(posteriors, temperatures)
         rows = _rows(posteriors, temperatures, face_temperature := fit_temperature(faces, truth))
-        fit = recipe.fit(rows, truth, posteriors.actors)
-        rows, truth = rows.of(fit.unseen), truth[fit.unseen]
-        fused = {pattern_of(one): fuse_pattern(fit.fuser, rows, one) for one in PATTERNS}
-        tempered = PatternCalibration(
-            temperatures=fit_pattern_temperatures({k: (v, truth) for k, v in fused.items()})
-        )
-        thresholds = {
-            pattern: fit_threshold(np.exp(tempered.apply(pattern, log_probs)), truth)
-            for pattern, log_probs in fused.items()
-        }
-        calibration = PatternCalibration(temperatures=tempered.temperatures, thresholds=thresholds)
-        return cls(temperatures, face_temperature, fit.fuser, calibration)
+        fusion = CalibratedFit.fit(recipe, rows, truth, posteriors.actors, PATTERNS)
+        return cls(temperatures, face_temperature, fusion)
 
     def rows(self, posteriors: Posteriors) -> CalibratedRows:
         """Calibrated groups of other clips."""
@@ -259,14 +241,11 @@ def judge_posteriors(posteriors: Posteriors, recipe: RowRecipe) -> list[JudgedCl
 
 def _judge(posteriors: Posteriors, fitted: FittedFusion) -> JudgedClips:
     rows, n = fitted.rows(posteriors), len(posteriors.truth)
-    calibration = fitted.calibration
+    calibration = fitted.fusion.calibration
     folds, actors = np.unique(posteriors.folds), np.unique(posteriors.actors)
     alone = len(actors) == 1
     seed = [int(folds[0]), int(actors[0]) if alone else 0]
-    fused = {
-        pattern_of(one): calibration.apply(pattern_of(one), fuse_pattern(fitted.fuser, rows, one))
-        for one in PATTERNS
-    }
+    fused = fitted.fusion.fused(rows)
     return JudgedClips(
         name=f"actor {actors[0]}" if alone else f"fold {folds[0]}",
         truth=posteriors.truth,

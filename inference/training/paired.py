@@ -21,7 +21,7 @@ from inference.experts.voice_activity import VoiceActivity
 from inference.experts.voice_encoder import VOICE_SPACE, EmbedsVoice
 from inference.experts.word_vectors import SPACE as WORD_SPACE
 from inference.experts.word_vectors import WordVectors
-from inference.fusion.product_fuser import support_of
+from inference.fusion.groups import support_of
 from inference.labels import DISTRESS, EMOTIONS, MODALITIES, NOT_DISTRESS, Emotion, Modality
 from inference.training.action_units import ACTION_UNIT_SPACE, read_action_units
 from inference.training.goemotions import Comments

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.evaluation import metrics
 from inference.evaluation.figures import BOOTSTRAPS
 from inference.evaluation.intervals import drawn
 from inference.evaluation.methods.results import COVERAGES, Gain, Judged, Spread
 from inference.evaluation.metrics import risk_coverage
-from inference.evaluation.rows import Columns, Floats, row_figures
+from inference.evaluation.report import Metrics
+from inference.evaluation.rows import Columns, Floats
 
-SHOWN: Final = ("accuracy", "uar", "nll", "ece", "risk_coverage_area")
+Runs = tuple[tuple[Floats, ...], ...]
+"""By seed, then by mask where modalities are dropped at random: (n, labels) log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,12 +25,12 @@ class Predictions:
     Attributes:
         method: its name.
         part: see `Judged`.
-        runs: (n, labels) log-probabilities of each seed and, where rows are dropped, each mask.
+        runs: see `Runs`.
     """
 
     method: str
     part: str
-    runs: tuple[Floats, ...]
+    runs: Runs
 
 
 def judged(
@@ -43,17 +45,16 @@ def judged(
 
     Args:
         said: of the method.
-        reference: of the reference on the same part. Its runs, one or as many, are compared
-            with those of the method in turn.
+        reference: of the reference on the same part.
         truth: (n,) columns.
         speakers: (n,) who is drawn together.
         curve: whether risk over coverage is kept.
     """
-    each = [row_figures(truth, run) for run in said.runs]
+    each = [_over_masks([_figures(run, truth) for run in masks]) for masks in said.runs]
     gains = {
         name: paired_gain(
-            _mean([values(run, truth) for run in reference.runs]),
-            _mean([values(run, truth) for run in said.runs]),
+            _mean([values(run, truth) for masks in reference.runs for run in masks]),
+            _mean([values(run, truth) for masks in said.runs for run in masks]),
             speakers,
         )
         for name, values in (("accuracy", _right), ("nll", _likelihood))
@@ -61,10 +62,26 @@ def judged(
     return Judged(
         method=said.method,
         part=said.part,
-        figures={name: spread([one[name] for one in each]) for name in SHOWN},
+        figures={name: spread([one[name] for one in each]) for name in each[0]},
         gains={} if said.method == reference.method else gains,
-        risk=_risk(said.runs, truth) if curve else [],
+        risk=_risk([run for masks in said.runs for run in masks], truth) if curve else [],
     )
+
+
+def _figures(log_probs: Floats, truth: Columns) -> Metrics:
+    probs = np.exp(log_probs)
+    called = log_probs.argmax(axis=1)
+    return {
+        "accuracy": metrics.accuracy(truth, called),
+        "uar": metrics.uar(truth, called),
+        "nll": metrics.nll(truth, log_probs),
+        "ece": metrics.ece(truth, probs),
+        "risk_coverage_area": metrics.risk_coverage_area(truth, probs),
+    }
+
+
+def _over_masks(each: Sequence[Metrics]) -> Metrics:
+    return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
 
 
 def paired_gain(

@@ -68,7 +68,7 @@ def render(results: MethodsResults, pictures: Mapping[str, str]) -> str:
         pieces += ["## What each costs", _fill(_costs_about()), _costs(results.costs)]
         pieces += _picture(pictures, "costs", "Time of one window against accuracy")
     for section in results.sections:
-        pieces += _section(section)
+        pieces += _section(section, pictures)
     origin = results.origin
     pieces += [
         "## Where this comes from",
@@ -164,10 +164,11 @@ def _costs(costs: Iterable[Cost]) -> str:
     )
 
 
-def _section(section: Section) -> Iterable[str]:
+def _section(section: Section, pictures: Mapping[str, str]) -> Iterable[str]:
     yield f"## {section.title}"
     if section.about:
         yield _fill(section.about)
+    yield from _picture(pictures, section.picture, section.title)
     yield to_markdown(section.report).replace("## ", "### ").rstrip()
 
 

@@ -120,11 +120,16 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A report of another evaluation, shown as it is."""
+    """A report of another evaluation, shown as it is.
+
+    Attributes:
+        picture: name of one that is drawn for it; empty without.
+    """
 
     title: str
     about: str
     report: EvaluationReport
+    picture: str = ""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +153,11 @@ class MethodsResults(msgspec.Struct, frozen=True, kw_only=True):
         """The same with `section`, in place of one of its title."""
         others = [one for one in self.sections if one.title != section.title]
         return msgspec.structs.replace(self, sections=[*others, section])
+
+    def with_comparison(self, comparison: Comparison) -> "MethodsResults":
+        """The same with `comparison`, in place of one of its name."""
+        found = {one.name: one for one in self.comparisons} | {comparison.name: comparison}
+        return msgspec.structs.replace(self, comparisons=list(found.values()))
 
     def save(self, folder: Path) -> Path:
         """Write `RESULTS_FILE` into `folder`. Raises MethodsError."""
