@@ -105,7 +105,7 @@ def _measured(
     from inference.evaluation.methods.results import MethodsResults
     from streams.cli.evaluate_fusion import recipe
 
-    origin = _origin(parts, seeds)
+    origin = _origin(seeds)
     results = MethodsResults(
         origin=origin,
         comparisons=kept.comparisons if kept else [],
@@ -203,14 +203,13 @@ def _with_costs(results: "MethodsResults", costs: "list[Cost]") -> "MethodsResul
     return msgspec.structs.replace(results, costs=costs)
 
 
-def _origin(parts: list[str], seeds: int) -> "Origin":
+def _origin(seeds: int) -> "Origin":
     from inference.evaluation.methods.results import Origin
     from streams.cli._cards import commit
 
-    some = "" if len(parts) == len(PARTS) else f" --only {','.join(parts)}"
     return Origin(
         date=datetime.now(UTC).date().isoformat(),
         commit=commit(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        command=f"affectstream evaluate methods --data DIR --seeds {seeds}{some}",
+        command=f"affectstream evaluate methods --data DIR --seeds {seeds}",
     )
