@@ -41,6 +41,7 @@ bench: $(VENV)/installed ## measure speed and memory, as ratios against a baseli
 
 bench-inference: $(VENV)/installed ## measure what a score costs, and how many calls a core carries
 	@$(BIN)/python benchmarks/bench_inference.py $(BENCH)
+	@$(BIN)/python benchmarks/bench_fusion.py
 
 bench-live: $(VENV)/installed $(VENV)/browser ## measure 200 live calls: the page, and 100 readers
 	@$(BIN)/python benchmarks/bench_live_page.py

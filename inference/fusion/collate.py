@@ -1,6 +1,7 @@
 """From the groups of some windows to the tensors that a network reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from inference.evidence import Features, Quality
 from inference.fusion.batch import FusionBatch
 from inference.fusion.groups import Group
 from inference.fusion.reading import QUALITIES, Reading
-from inference.labels import EMOTIONS
+from inference.labels import EMOTIONS, Modality
 
 NOTHING: Final = Features.whole("", np.zeros(0, np.float32))
 """The numbers of a reading that asks for none."""
@@ -21,21 +22,35 @@ LEAST_WEIGHT: Final = 1e-6
 Floats = NDArray[np.floating]
 
 
-def found_for(reading: Reading, group: Group) -> Features | None:
-    """What of `group` the network reads; None where it must join another way.
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """A group that a network reads, and the numbers of the space that it was trained on."""
 
-    A group is read if it says anything, has weight, and holds finite numbers of the space
-    that the network was trained on. Of several such experts the first is read.
+    group: Group
+    features: Features
+
+
+def what_is_read(groups: Sequence[Group], readings: Sequence[Reading]) -> dict[Modality, Read]:
+    """By modality, what a network reads of a window; the rest must join another way.
+
+    A group is read if it says anything, has weight, and holds finite numbers of the space of its
+    reading. Of several such experts the first is read.
     """
-    if group.modality is not reading.modality or not group.speaks or group.weight < LEAST_WEIGHT:
-        return None
-    if not reading.space:
-        return NOTHING
-    return next((one for one in group.features if _fits(one, reading)), None)
+    by_modality = {reading.modality: reading for reading in readings}
+    found: dict[Modality, Read] = {}
+    for group in groups:
+        reading = by_modality.get(group.modality)
+        if reading is None or not group.speaks or group.weight < LEAST_WEIGHT:
+            continue
+        features = next((one for one in group.features if _fits(one, reading)), None)
+        features = features if reading.space else NOTHING
+        if features is not None:
+            found[group.modality] = Read(group, features)
+    return found
 
 
 def collate(
-    windows: Sequence[Sequence[Group]],
+    windows: Sequence[Mapping[Modality, Read]],
     readings: Sequence[Reading],
     log_prior: Floats,
     size: int,
@@ -43,7 +58,7 @@ def collate(
     """The windows, and empty ones up to `size`: one shape whoever is in company.
 
     Args:
-        windows: at most `size`, each with its groups.
+        windows: at most `size`, each with `what_is_read` of it.
         readings: of the network, in its order.
         log_prior: (7,) of the deployment.
         size: windows of the batch.
@@ -56,21 +71,20 @@ def collate(
     vectors = [np.zeros((size, one.width), np.float32) for one in readings]
     tokens = [np.zeros((size, one.tokens, one.width), np.float32) for one in readings]
     token_present = [np.zeros((size, one.tokens), np.bool_) for one in readings]
-    for row, groups in enumerate(windows):
+    for row, window in enumerate(windows):
         for place, reading in enumerate(readings):
-            for group in groups:
-                found = found_for(reading, group)
-                if found is None:
-                    continue
-                present[row, place] = True
-                support[row, place] = group.support
-                distress[row, place] = group.distress_log_odds or 0.0
-                weight[row, place] = group.weight
-                quality[row, place] = _known(group.quality, reading)
-                vectors[place][row] = found.vector
-                read = pooled(found.tokens, reading.tokens)
-                tokens[place][row, : len(read)] = read
-                token_present[place][row, : len(read)] = True
+            if (found := window.get(reading.modality)) is None:
+                continue
+            group, features = found.group, found.features
+            present[row, place] = True
+            support[row, place] = group.support
+            distress[row, place] = group.distress_log_odds or 0.0
+            weight[row, place] = group.weight
+            quality[row, place] = _known(group.quality, reading)
+            vectors[place][row] = features.vector
+            read = pooled(features.tokens, reading.tokens)
+            tokens[place][row, : len(read)] = read
+            token_present[place][row, : len(read)] = True
     return FusionBatch(
         support=torch.from_numpy(support),
         distress=torch.from_numpy(distress),

@@ -54,7 +54,8 @@ class EvidentialNetwork(FusionNetwork):
     distress_of_core: ClassVar[bool] = True
 
     def __init__(self, readings: tuple[Reading, ...], labels: int) -> None:
-        super().__init__(readings, labels)
+        alone = (Reading(modality=one.modality, usual=one.usual) for one in readings)
+        super().__init__(tuple(alone), labels)  # whatever else there is, support is all it reads
         shape = (len(self.readings), labels)
         self.raw_slope = nn.Parameter(torch.full(shape, 1.0))
         self.bias = nn.Parameter(torch.zeros(shape))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from inference.evidence import Evidence, Features, Quality
 from inference.fusion.product import grouped, speaks
 from inference.labels import EMOTIONS, MODALITIES, Modality
 
+COLUMNS: Final = {label: column for column, label in enumerate(EMOTIONS)}
 Floats = NDArray[np.float64]
 
 
@@ -59,43 +61,43 @@ def shares_of(groups: Sequence[Group]) -> dict[Modality, float]:
 def support_of(evidence: Evidence) -> Floats:
     """(7,) log of the expert's probability over its even prior; 0 for labels it never saw."""
     support = np.zeros(len(EMOTIONS))
-    for label, log_prob in zip(evidence.labels, evidence.log_probs, strict=True):
-        support[EMOTIONS.index(label)] = log_prob + np.log(len(evidence.labels))
+    columns = [COLUMNS[label] for label in evidence.labels]
+    support[columns] = evidence.log_probs + np.log(len(columns))
     return support
 
 
 def _group(items: Sequence[Evidence], weigh: Callable[[Evidence], float]) -> Group:
-    voices = [item for item in items if _says_anything(item)]
-    counted = voices or items
+    supports = np.stack([support_of(item) for item in items])  # (expert, label)
+    heard = speaks(supports)
+    says = [bool(heard[row]) or bool(item.distress_log_odds) for row, item in enumerate(items)]
+    kept = [row for row, speaking in enumerate(says) if speaking or not any(says)]
+    counted = [items[row] for row in kept]
     odds = [item.distress_log_odds for item in counted if item.distress_log_odds is not None]
     return Group(
         modality=items[0].modality,
-        speaks=bool(voices),
+        speaks=any(says),
         weight=max(weigh(item) for item in counted),
-        support=grouped(np.stack([support_of(item) for item in counted])),
+        support=grouped(supports[kept]),
         distress_log_odds=sum(odds) / len(odds) if odds else None,
         quality=_best([item.quality for item in counted]),
         features=tuple(item.features for item in counted if item.features is not None),
     )
 
 
-def _says_anything(evidence: Evidence) -> bool:
-    """Whether the expert holds some label, or distress, for likelier than its even prior."""
-    return bool(speaks(support_of(evidence))) or bool(evidence.distress_log_odds)
-
-
 def _place(item: Evidence) -> tuple[object, ...]:
-    """Where an expert stands among others; two that stand in one place say the same."""
+    """Where an expert stands among others; two that stand in one place say the same of the same."""
     return (
         MODALITIES.index(item.modality),
         item.expert,
         item.labels,
         item.log_probs.tolist(),
-        b"" if item.features is None else item.features.tokens.tobytes(),
+        b"" if item.features is None else item.features.vector.tobytes(),
     )
 
 
 def _best(qualities: Sequence[Quality]) -> Quality:
+    if len(qualities) == 1:
+        return qualities[0]
     found: Mapping[str, list[float]] = {
         part.name: [
             value for one in qualities if (value := getattr(one, part.name)) is not None

@@ -1,6 +1,7 @@
 """A trained network as a fuser, with the product for whatever it was not trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from inference.calibration.patterns import PatternCalibration, pattern_of
 from inference.evidence import Evidence
-from inference.fusion.collate import collate, found_for
+from inference.fusion.collate import Read, collate, what_is_read
 from inference.fusion.contract import Fused
 from inference.fusion.groups import Group, shares_of
 from inference.fusion.network import FusionNetwork
@@ -18,10 +19,10 @@ from inference.fusion.product import conflict, product, vacuity
 from inference.fusion.product_fuser import ProductFuser, logistic
 from inference.labels import Modality
 
-BATCH: Final = 6
+BATCH: Final = 8
 """Windows of every batch, the missing ones being empty: one shape means one choice of kernels, so
-a window's score is the same alone and in company. Alone it pays for six; sixty-four pay for
-eleven batches."""
+a window's score is the same alone and in company. A window alone pays for all of them, sixty-four
+for eight batches."""
 
 Floats = NDArray[np.float64]
 
@@ -32,9 +33,9 @@ class LearnedFuser:
 
     The rest are modalities that the network was not trained on, or whose evidence holds numbers
     of another space, or none: they join by the product rule. Where the network reads nothing, or
-    its numbers overflow, the product speaks alone, with its own calibration. A modality's share is the network's, times the
-    weight of what it reads over all weight. Vacuity and conflict are always the product's:
-    they are formulas, not findings.
+    its numbers overflow, the product speaks alone, with its own calibration. A modality's share
+    is the network's, times the weight of what it reads over all weight. Vacuity and conflict are
+    always the product's: they are formulas, not findings.
 
     Attributes:
         network: in evaluation mode.
@@ -63,63 +64,64 @@ class LearnedFuser:
             ValueError: a window has no evidence.
         """
         voices = [self.core.groups(evidence) for evidence in windows]
-        fused = [None if self._read(groups) else self.core.combine(groups) for groups in voices]
-        asked = [index for index, one in enumerate(fused) if one is None]
+        read = [what_is_read(groups, self.network.readings) for groups in voices]
+        fused = {
+            index: self.core.combine(groups)
+            for index, groups in enumerate(voices)
+            if not read[index]
+        }
+        asked = [index for index, found in enumerate(read) if found]
         for first in range(0, len(asked), BATCH):
             indices = asked[first : first + BATCH]
-            answers = self._ask([voices[index] for index in indices])
-            for index, answer in zip(indices, answers, strict=True):
-                fused[index] = answer
-        return [one for one in fused if one is not None]
+            chunk = [(voices[index], read[index]) for index in indices]
+            fused.update(zip(indices, self._ask(chunk), strict=True))
+        return [fused[index] for index in range(len(windows))]
 
-    def _read(self, groups: Sequence[Group]) -> set[Modality]:
-        """Modalities of which the network reads anything."""
-        return {
-            group.modality
-            for group in groups
-            for reading in self.network.readings
-            if found_for(reading, group) is not None
-        }
-
-    def _ask(self, windows: Sequence[Sequence[Group]]) -> list[Fused]:
+    def _ask(
+        self, windows: Sequence[tuple[Sequence[Group], Mapping[Modality, Read]]]
+    ) -> list[Fused]:
         """At most `BATCH` windows of which the network reads anything."""
-        batch = collate(windows, self.network.readings, self.core.prior.log_shares, BATCH)
+        prior = self.core.prior.log_shares
+        batch = collate([read for _, read in windows], self.network.readings, prior, BATCH)
         with torch.inference_mode():
-            said = self.network(batch)
+            said = self.network.say(batch)  # it holds zeros wherever nothing is present
         added = said.added.double().numpy()  # (batch, label)
         distress = said.added_distress.double().numpy()  # (batch,)
         shares = None if said.shares is None else said.shares.double().numpy()
         sound = np.isfinite(added).all(axis=1) & np.isfinite(distress)
         return [
             self._join(
-                groups, added[row], float(distress[row]), None if shares is None else shares[row]
+                groups,
+                read.keys(),
+                _Answer(added[row], float(distress[row]), None if shares is None else shares[row]),
             )
             if sound[row]
             else self.core.combine(groups)
-            for row, groups in enumerate(windows)
+            for row, (groups, read) in enumerate(windows)
         ]
 
     def _join(
-        self, groups: Sequence[Group], added: Floats, distress: float, shares: Floats | None
+        self, groups: Sequence[Group], read: AbstractSet[Modality], answer: "_Answer"
     ) -> Fused:
         """What the network says, and the product of what it leaves to it."""
-        read = self._read(groups)
         weights = np.array([group.weight for group in groups])
         support = np.stack([group.support for group in groups])  # (group, label)
         left = np.array([self.network.adds_to_core or one.modality not in read for one in groups])
         pattern = pattern_of([group.modality for group in groups])
-        log_probs = product(self.core.prior.log_shares + added, support, weights * left)
-        log_odds = self._distress(groups, read, distress)
+        log_probs = product(self.core.prior.log_shares + answer.added, support, weights * left)
+        log_odds = self._distress(groups, read, answer.distress)
         return Fused(
             log_probs=self.calibration.apply(pattern, log_probs),
             distress=None if log_odds is None else logistic(log_odds),
-            shares=self._shares(groups, read, shares),
+            shares=self._shares(groups, read, answer.shares),
             conflict=conflict(support),
             vacuity=vacuity(support, weights),
             pattern=pattern,
         )
 
-    def _distress(self, groups: Sequence[Group], read: set[Modality], added: float) -> float | None:
+    def _distress(
+        self, groups: Sequence[Group], read: AbstractSet[Modality], added: float
+    ) -> float | None:
         """Log odds, or None where they are the product's and nobody has a say in them."""
         if self.network.distress_of_core:
             log_odds = self.core.distress_log_odds(groups)
@@ -128,7 +130,7 @@ class LearnedFuser:
         return (self.core.prior.distress_log_odds if rest is None else rest) + added
 
     def _shares(
-        self, groups: Sequence[Group], read: set[Modality], own: Floats | None
+        self, groups: Sequence[Group], read: AbstractSet[Modality], own: Floats | None
     ) -> dict[Modality, float]:
         shares = shares_of(groups)
         if own is None:
@@ -138,3 +140,12 @@ class LearnedFuser:
             if reading.modality in read:
                 shares[reading.modality] = whole * float(share)
         return shares
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answer:
+    """A row of `Said`, in double precision."""
+
+    added: Floats
+    distress: float
+    shares: Floats | None

@@ -71,8 +71,8 @@ class LatentAttention(nn.Module):
         if key_mask is not None:
             keys = keys.masked_fill(~key_mask[..., None], 0.0)
         count, batch = queries.shape[1], len(keys)
-        asked = self._by_head(self.to_query(queries), self.key_of).expand(batch, -1, -1, -1)
-        asked = asked.reshape(batch, self.heads * count, -1) / math.sqrt(self.head_width)
+        asked = self._by_head(self.to_query(queries) / math.sqrt(self.head_width), self.key_of)
+        asked = asked.flatten(1, 2).expand(batch, -1, -1)  # (batch, head x query, key width)
         logits = torch.bmm(asked, keys.transpose(1, 2))  # (batch, head x query, key)
         mass = masked_softmax(logits, _bias(key_mask, key_bias))
         read = torch.bmm(mass, keys).view(batch, self.heads, count, -1)
@@ -210,24 +210,27 @@ class LatentBlock(nn.Module):
     """Latents read the tokens, think, and speak with each other: one layer of `LatentReader`.
 
     l = l + LatentAttention(norm l, x); l = l + FeedForward(l); l = SelfAttention(l).
+
+    Args:
+        width: of the latents.
+        token_width: of what they read.
+        heads: of every attention.
+        hidden: of the feed-forward layer.
+        dropout: of the feed-forward layer, in training.
     """
 
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, token_width: int, heads: int, hidden: int, dropout: float
+    ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.read = LatentAttention(width, heads)
+        self.read = LatentAttention(width, heads, token_width)
         self.think = FeedForward(width, hidden, dropout)
         self.speak = SelfAttention(width, heads)
 
-    def forward(
-        self,
-        latents: Tensor,
-        tokens: Tensor,
-        mask: Tensor | None = None,
-        bias: Tensor | None = None,
-    ) -> Attended:
+    def forward(self, latents: Tensor, tokens: Tensor, bias: Tensor | None) -> Attended:
         """New latents, (batch, latent, width), and the mass with which they read the tokens."""
-        read, mass = self.read(self.norm(latents), tokens, mask, bias)
+        read, mass = self.read(self.norm(latents), tokens, key_bias=bias)
         latents = latents + read
         latents = latents + self.think(latents)
         return Attended(self.speak(latents), mass)
@@ -241,7 +244,8 @@ class LatentReader(nn.Module):
     first layer sums to one over the tokens; latents attend to each other after each reading.
 
     Args:
-        width: of latents and tokens.
+        width: of the latents.
+        token_width: of what they read, by default `width`.
         latents: how many.
         layers: blocks, each of which reads the tokens again.
         heads: of every attention; divides `width`.
@@ -252,6 +256,7 @@ class LatentReader(nn.Module):
     def __init__(
         self,
         width: int,
+        token_width: int | None = None,
         *,
         latents: int = 8,
         layers: int = 2,
@@ -260,10 +265,11 @@ class LatentReader(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        token_width = token_width or width
         self.latents = nn.Parameter(torch.empty(latents, width).normal_(std=LATENT_SPREAD))
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(token_width)
         self.blocks = nn.ModuleList(
-            LatentBlock(width, heads, hidden, dropout) for _ in range(layers)
+            LatentBlock(width, token_width, heads, hidden, dropout) for _ in range(layers)
         )
         self.norm_out = nn.LayerNorm(width)
 
@@ -276,21 +282,24 @@ class LatentReader(nn.Module):
         other tokens only by the normalisation: it never falls when its own bias rises.
 
         Args:
-            tokens: (batch, token, width).
+            tokens: (batch, token, token width).
             mask: (batch, token) bool, True where a token may be read; None reads all.
-            bias: (batch, token) added to the logits of each token in every layer.
+            bias: (batch, token) added to the logits of each token in every layer; minus infinity
+                hides a token of finite numbers, as `mask` does one of any.
 
         Returns:
             Latents, (batch, latent, width), and the mass of the first layer,
             (batch, head, latent, token).
         """
-        if mask is not None:
+        if mask is not None:  # finite from here on, so no layer has to look behind the mask again
             tokens = tokens.masked_fill(~mask[..., None], 0.0)
+            bias = tokens.new_zeros(mask.shape) if bias is None else bias
+            bias = bias.masked_fill(~mask, -math.inf)
         tokens = self.norm(tokens)
         latents = self.latents[None]  # the first layer asks the same of every row
         masses = []
         for block in self.blocks:
-            latents, mass = block(latents, tokens, mask, bias)
+            latents, mass = block(latents, tokens, bias)
             masses.append(mass)
         return Attended(self.norm_out(latents), masses[0])
 
@@ -332,13 +341,12 @@ class GatedCrossAttention(nn.Module):
 
 
 def masked_softmax(logits: Tensor, bias: Tensor | None) -> Tensor:
-    """Softmax over the last axis of logits + bias; 0 where all of it is minus infinity."""
+    """Softmax over the last axis of finite logits + bias; 0 where all bias is minus infinity."""
     if bias is None:
         return logits.softmax(dim=-1)
-    biased = logits + bias
-    hidden = biased == -math.inf
-    mass = biased.masked_fill(hidden.all(dim=-1, keepdim=True), 0.0).softmax(dim=-1)
-    return mass.masked_fill(hidden, 0.0)
+    nothing = (bias == -math.inf).all(dim=-1, keepdim=True)
+    mass = (logits + bias.masked_fill(nothing, 0.0)).softmax(dim=-1)
+    return mass.masked_fill(nothing, 0.0)
 
 
 def _bias(mask: Tensor | None, bias: Tensor | None) -> Tensor | None:

@@ -25,7 +25,7 @@ from storage.values import LIVE_RUN
 from storage.withdrawal import PolicyStore
 from streams.policy import ConversationGate, new_gate
 from streams.serving.api.health import Check
-from streams.settings import Settings
+from streams.settings import FusionName, Settings
 from streams.telemetry import logger
 from streams.windows.aligner import Aligner
 from streams.worker.alerting import Alerting, end_alerts
@@ -61,6 +61,16 @@ def open_fusers(settings: Settings) -> Fusers:
         Path(settings.calibration) if settings.calibration else None,
         Path(settings.fusion_weights) if settings.fusion_weights else None,
     )
+
+
+def fused_by(settings: Settings, fusion: FusionName | None, weights: Path | None) -> Settings:
+    """`settings` with what a command line says of fusion, for every tenant; None says nothing."""
+    said: dict[str, object] = {}
+    if fusion is not None:
+        said |= {"fusion": fusion, "tenant_fusion": {}}
+    if weights is not None:
+        said["fusion_weights"] = str(weights)
+    return settings.model_copy(update=said)
 
 
 def expert_choice(settings: Settings) -> Choice:

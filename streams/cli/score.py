@@ -9,11 +9,14 @@ from rich.console import Console
 
 from streams.ingest.errors import OptionError
 from streams.ingest.options import MediaOptions
+from streams.settings import FusionName
 
 
 def score(
     *files: Path,
     json: bool = False,
+    fusion: FusionName | None = None,
+    fusion_weights: Path | None = None,
     media: Annotated[MediaOptions | None, Parameter(name="*")] = None,
 ) -> None:
     """Score media files: the decoding, windows, policy and models of the service.
@@ -23,12 +26,14 @@ def score(
     Args:
         files: any media that FFmpeg reads.
         json: print one score a line as JSON, and nothing else on standard output.
+        fusion: how experts are brought together, instead of what the settings say.
+        fusion_weights: folder of learned fusion, instead of what the settings say.
         media: who is who in the files.
     """
     from inference.contract import to_json
     from storage.values import LIVE_RUN
     from streams.cli._lines import score_line
-    from streams.cli._scoring import gate_maker, open_aligner, open_scorer
+    from streams.cli._scoring import fused_by, gate_maker, open_aligner, open_scorer
     from streams.cli._start import read_settings
     from streams.ingest.publisher import PublishStats, permitted
     from streams.ingest.source import FileSource, records
@@ -36,7 +41,8 @@ def score(
 
     if not files:
         raise OptionError("name at least one media file")
-    settings, media = read_settings(), media or MediaOptions()
+    settings = fused_by(read_settings(), fusion, fusion_weights)
+    media = media or MediaOptions()
     media.check_for(len(files))
     notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
