@@ -1,7 +1,7 @@
 """`affectstream train fusion`: networks that fuse."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from inference.training.fusion.recipe import Origin, Split
 
 LearnedChoice = Literal["all", "feature", "attention", "hybrid", "evidential"]
+
+
+DRAWS: Final = 3
+"""Cuts of each recording; its pairs are shared out among them."""
 
 
 class NoPairsError(AffectstreamError):
@@ -99,6 +103,7 @@ def _pseudo(
     from inference.experts.speech import SpeechExpert
     from inference.experts.text import TextExpert
     from inference.experts.word_vectors import WordVectors
+    from inference.training.fusion.draws import PER_ITEM
     from inference.training.fusion.recipe import Origin, split_pseudo
     from inference.training.goemotions import read_comments
     from inference.training.heard_cache import HeardCache
@@ -117,7 +122,7 @@ def _pseudo(
         listener.encoder,
         listener.voice_activity,
         seed=seed,
-        draws=3,
+        draws=DRAWS,
         cache=HeardCache(heard),
         on_clip=lambda: bar.advance(listening),
     )
@@ -126,7 +131,7 @@ def _pseudo(
         licence="Apache-2.0",
         experts={"speech": listener.version, "text": reader.version},
     )
-    return split_pseudo(voice, text, seed), origin
+    return split_pseudo(voice, text, seed, -(-PER_ITEM // DRAWS)), origin
 
 
 def _real(

@@ -46,9 +46,11 @@ def cross_entropy(
         log_probs: (n, c).
         targets: (n, c) rows that sum to one.
         weights: (c,) see `class_weights`.
-        smoothing: share of every target that is spread over all labels.
+        smoothing: share of every target that is spread over all labels that are ever met: a
+            prior of nothing on the others would be paid for with any sum.
     """
-    smooth = (1 - smoothing) * targets + smoothing / targets.shape[1]
+    met = (weights > 0).to(targets.dtype)
+    smooth = (1 - smoothing) * targets + smoothing * met / met.sum()
     item = targets @ weights  # (n,)
     losses = -(smooth * log_probs).sum(dim=1)
     return (item * losses).sum() / item.sum().clamp(min=1e-9)

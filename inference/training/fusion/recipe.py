@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from inference.fusion.learned_artefact import LearnedConfig, LearnedName, build, save_learned
-from inference.labels import EMOTIONS
+from inference.labels import EMOTIONS, Modality
 from inference.networks.folder import rounded
 from inference.training.fusion.draws import PER_ITEM
 from inference.training.fusion.material import FusionMaterial, speaker_split
@@ -53,8 +53,33 @@ def split_pseudo(voice: Part, text: Part, seed: int, per_item: int = PER_ITEM) -
     voices = speaker_split(voice.groups, HELD_OUT, random)
     lines = speaker_split(text.groups, HELD_OUT, random)
     return Split(
-        pseudo_pairs(voice.of(~voices), text.of(~lines), per_item, random),
-        pseudo_pairs(voice.of(voices), text.of(lines), per_item, random),
+        *(
+            with_unheard(pseudo_pairs(voice.of(heard), text.of(said), per_item, random), random)
+            for heard, said in ((~voices, ~lines), (voices, lines))
+        )
+    )
+
+
+def with_unheard(pairs: Pairs, random: np.random.Generator) -> Pairs:
+    """The pairs, and lines of labels that no voice shows beside voices of any label.
+
+    No voice of EmoDB is surprised. Left out, surprise would be unlearnt, and a network would say
+    anything of it; beside any voice, a network learns that only words tell.
+    """
+    text, voice = pairs.parts[Modality.TEXT], pairs.parts[Modality.SPEECH]
+    unheard = np.flatnonzero(~np.isin(text.truth, voice.truth))
+    if len(unheard) == 0 or len(pairs.rows) == 0:
+        return pairs
+    missing = len(np.unique(text.truth[unheard]))
+    count = missing * len(pairs.rows) // len(np.unique(pairs.truth))
+    said = unheard[random.integers(len(unheard), size=count)]
+    heard = random.integers(len(voice.truth), size=count)
+    rows = np.stack([heard, said, np.full(count, -1)], axis=1)
+    return Pairs(
+        pairs.parts,
+        np.concatenate([pairs.rows, rows]),
+        np.concatenate([pairs.truth, text.truth[said]]),
+        np.concatenate([pairs.groups, voice.groups[heard]]),
     )
 
 
