@@ -19,10 +19,10 @@ from inference.fusion.product import conflict, product, vacuity
 from inference.fusion.product_fuser import ProductFuser, logistic
 from inference.labels import Modality
 
-BATCH: Final = 8
+BATCH: Final = 7
 """Windows of every batch, the missing ones being empty: one shape means one choice of kernels, so
 a window's score is the same alone and in company. A window alone pays for all of them, sixty-four
-for eight batches."""
+for ten batches."""
 
 Floats = NDArray[np.float64]
 
