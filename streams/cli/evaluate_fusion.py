@@ -86,6 +86,8 @@ def recipe(fusion: FusionName, seed: int = 0) -> "RowRecipe":
     from inference.evaluation.row_recipes import ProductRecipe
     from inference.fusion.artefact import FusionArtefact
 
-    if fusion in {"late", "adaptive"}:
-        return ProductRecipe(FusionArtefact.load().fuser(fusion).weigh)
-    return LearnedRecipe(fusion, seed)
+    match fusion:
+        case "late" | "adaptive":
+            return ProductRecipe(FusionArtefact.load().fuser(fusion).weigh)
+        case _:
+            return LearnedRecipe(fusion, seed)

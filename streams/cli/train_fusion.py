@@ -1,5 +1,6 @@
 """`affectstream train fusion`: networks that fuse."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -11,6 +12,7 @@ from inference.errors import AffectstreamError
 if TYPE_CHECKING:
     from inference.training.fusion.recipe import Origin, Split
 
+LearnedName = Literal["feature", "attention", "hybrid", "evidential"]
 LearnedChoice = Literal["all", "feature", "attention", "hybrid", "evidential"]
 
 
@@ -64,7 +66,8 @@ def fusion(
     from streams.cli._heard import beside
 
     console = Console(stderr=True)
-    names = ("feature", "attention", "hybrid", "evidential") if fusion == "all" else (fusion,)
+    every: tuple[LearnedName, ...] = ("feature", "attention", "hybrid", "evidential")
+    names = every if fusion == "all" else (fusion,)
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as bar:
         heard = cache or beside(out, out)
         if ravdess is not None and action_units is not None:
@@ -86,7 +89,7 @@ def fusion(
                 plan,
                 out / name,
                 width=width,
-                on_epoch=lambda task=fitting: bar.advance(task),
+                on_epoch=partial(bar.advance, fitting),
             )
             bar.update(fitting, completed=epochs)
             console.print(

@@ -16,17 +16,24 @@ from inference.fusion.batch import FusionBatch
 from inference.fusion.feature import FeatureNetwork
 from inference.fusion.hybrid import HybridNetwork
 from inference.fusion.late import LateWeighting
-from inference.fusion.learned_artefact import load_learned
+from inference.fusion.learned_artefact import (
+    LEARNED_WEIGHTS,
+    LearnedConfig,
+    LearnedName,
+    load_learned,
+)
 from inference.fusion.network import FusionNetwork
 from inference.fusion.product import log_normalised
 from inference.fusion.reading import Reading
 from inference.labels import EMOTIONS, Modality
+from inference.networks.folder import load_weights
 from inference.training.fusion.material import FusionMaterial, one_hot, speaker_split
 from inference.training.fusion.objective import FRESHNESS, with_late_words
 from inference.training.fusion.recipe import Origin, make_fuser, split_pseudo
 from inference.training.fusion.train import read, train_fuser
 from inference.training.loop import Plan
 from inference.training.paired import Part
+from streams.cli.train_fusion import NoPairsError, fusion
 
 pytestmark = pytest.mark.unit
 
@@ -214,3 +221,23 @@ def test_what_training_writes_is_a_fuser_that_says_what_it_is(tmp_path: Path) ->
     again = replace(plan, checkpoint=None)
     make_fuser("feature", split, origin, again, tmp_path / "again" / "feature", width=8)
     assert load_learned("feature", core, tmp_path / "again").version == fuser.version
+
+
+def test_the_command_says_which_pairs_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(NoPairsError, match="--emodb and --goemotions, or --ravdess"):
+        fusion(out=tmp_path, emodb=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["feature", "attention", "hybrid", "evidential"])
+def test_what_ships_is_made_from_what_may_ship_and_is_small(name: LearnedName) -> None:
+    weights = LEARNED_WEIGHTS / name
+    assert sum(file.stat().st_size for file in weights.iterdir()) < 2 * 2**20
+    config = load_weights(weights, LearnedConfig, "").config
+    assert config.licence == "Apache-2.0"
+    assert "EmoDB" in config.data
+    assert "GoEmotions" in config.data
+    card = (weights / "README.md").read_text()
+    assert str(config.training["items"]) in card
+    if name == "hybrid":
+        kept = "stays open" if config.training["residual kept"] else "was closed again"
+        assert kept in card

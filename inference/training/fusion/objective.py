@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.fusion.attention import AttentionNetwork
+from inference.fusion.attention import AttentionEncoder
 from inference.fusion.batch import FusionBatch
 from inference.fusion.evidential import EvidentialNetwork
-from inference.fusion.feature import FeatureNetwork
-from inference.fusion.hybrid import HybridNetwork
+from inference.fusion.feature import FeatureEncoder
 from inference.fusion.network import FusionNetwork, Said
 from inference.fusion.reading import QUALITIES
 from inference.labels import Modality
@@ -208,8 +207,9 @@ class FusionLosses:
 
 def embedded(network: FusionNetwork, batch: FusionBatch) -> Tensor | None:
     """(n, m, width) of each modality by itself; None from a network that has no adapters."""
-    if isinstance(network, FeatureNetwork | AttentionNetwork | HybridNetwork):
-        return network.encoder.adapters.of_windows(batch.masked())
+    encoder = getattr(network, "encoder", None)
+    if isinstance(encoder, FeatureEncoder | AttentionEncoder):
+        return encoder.adapters.of_windows(batch.masked())
     return None
 
 
