@@ -145,4 +145,3 @@ def _row(projected: Tensor) -> Vector:
     """(256,) of length one of (1, 256)."""
     found: Vector = unit(projected)[0].numpy()
     return found
-
