@@ -1,23 +1,19 @@
-"""Action units of RAVDESS's takes, as a table gives them beside the recordings of the voice.
+"""Faces beside voices: action units of takes, in the words of captions, and worse seen.
 
-Means over each take, by OpenFace (Baltrusaitis et al. 2018), published by Luna-Jimenez et al. 2021
-beside their posteriors. CC BY-NC-SA 4.0: research and evaluation only.
+The pictures are not here, so the views of a face are views of its units: noise stands in for blur,
+packing and bad light, and a mask hides the units of mouth and nose.
 """
 
-import csv
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.errors import AffectstreamError
+from inference.training.action_units import NoActionUnitsError
 from inference.training.alignment.takes import Seen
 from inference.training.utterance import Utterance
 
-SPACE: Final = "action-units-35"
-TABLE: Final = "mean_action_units.csv"
 ACTIONS: Final = {
     "AU01": "inner brow raised",
     "AU02": "outer brow raised",
@@ -46,40 +42,10 @@ JITTER: Final = 0.15
 """Standard deviation of what stands in for blur and bad light, over that of the unit: a choice,
 since the pictures are not here."""
 
-_VIDEO: Final = "01-01"
-_VOICE: Final = "03-01"
-
-
-class NoActionUnitsError(AffectstreamError):
-    """A table that is missing, or that lacks takes or columns."""
-
-
-def read_action_units(folder: Path) -> dict[str, NDArray[np.float32]]:
-    """(35,) means by the name of the voice's recording of the same take, `03-01-…`.
-
-    Raises:
-        NoActionUnitsError: no table in `folder`, or another one.
-    """
-    path = folder / TABLE
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter=";"))
-        units = [name for name in rows[0] if name.startswith("AU")]
-        return {
-            row["name"].replace(_VIDEO, _VOICE, 1): np.array(
-                [float(row[name]) for name in units], dtype=np.float32
-            )
-            for row in rows
-        }
-    except (OSError, IndexError, KeyError, ValueError) as exc:
-        raise NoActionUnitsError(
-            f"{path}: no table of action units ({exc}); name the folder that holds {TABLE} of RAVDESS"
-        ) from exc
-
 
 def seen_beside(
     clips: Sequence[Utterance],
-    units: dict[str, NDArray[np.float32]],
+    units: Mapping[str, NDArray[np.float32]],
     edges: NDArray[np.float64] | None = None,
     seed: int = 0,
 ) -> Seen:
@@ -87,19 +53,20 @@ def seen_beside(
 
     Args:
         clips: recordings of voices.
-        units: from `read_action_units`.
+        units: from `inference.training.action_units.read_action_units`.
         edges: (17,) from where on a unit is named; None takes the takes' own.
         seed: of the bad camera.
 
     Raises:
         NoActionUnitsError: a clip has no face.
     """
-    lacking = [clip.path.stem for clip in clips if clip.path.stem not in units]
+    takes = [clip.path.stem[3:] for clip in clips]  # the first field says voice or video
+    lacking = [take for take in takes if take not in units]
     if lacking:
         raise NoActionUnitsError(
             f"{len(lacking)} of {len(clips)} recordings have no action units, {lacking[0]} first"
         )
-    rows = np.array([units[clip.path.stem] for clip in clips])
+    rows = np.array([units[take] for take in takes])
     intensities = rows[:, : len(ACTIONS)]
     edges = unit_edges(rows) if edges is None else edges
     shown = (intensities > edges) & (intensities > 0)
