@@ -47,9 +47,7 @@ def imputation(
     from streams.cli._reports import check_place, show_report
 
     check_place(markdown)
-    show_report(
-        judge_imputation(data, imputer, folds, seed, cache, threads), markdown, json=json
-    )
+    show_report(judge_imputation(data, imputer, folds, seed, cache, threads), markdown, json=json)
 
 
 def judge_imputation(
@@ -84,7 +82,10 @@ def judge_imputation(
             on_clip=lambda: bar.advance(listening),
         )
         held_out = [fold for fold in emobox_folds(pairs.groups) if fold.any()][:folds]
-        names = [DEFAULT_IMPUTER, *(name for name in imputer or IMPUTERS if name != DEFAULT_IMPUTER)]
+        names = [
+            DEFAULT_IMPUTER,
+            *(name for name in imputer or IMPUTERS if name != DEFAULT_IMPUTER),
+        ]
         judging = bar.add_task("judging", total=len(held_out) * len(names))
         return evaluate_imputation(
             component_fold(pairs),

@@ -4,16 +4,16 @@ Rare labels get made-up rows beside their real ones, at most as many. The head t
 both is compared with the one that learnt from the real ones, on people neither ever met.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 
 from inference.imputation.contract import Floats
-from inference.imputation.probe import Probe
+from inference.imputation.probe import Pattern, Probe
 from inference.labels import Emotion
 from inference.training.imputation.probe_fit import fit_pattern
 from inference.training.imputation.rows import SharedRows
@@ -23,6 +23,9 @@ MOST_FOR_ONE: Final = 1.0
 CLEARLY: Final = 2.0
 """Standard errors that the gain must exceed."""
 BOOTSTRAPS: Final = 1_000
+
+Columns = NDArray[np.intp]
+Counts = NDArray[np.float64]
 
 
 class MakesRows(Protocol):
@@ -62,27 +65,32 @@ def judge_augmentation(
         seed: of what is made up, and of the bootstrap.
     """
     pattern = rows.modalities
-    truth, before, after = [], [], []
-    people: list[str] = []
-    made: dict[Emotion, int] = {}
+    said: list[tuple[SharedRows, Columns, Columns]] = []
+    made: Counter[Emotion] = Counter()
     for held_out in rows.folds():
         learnt, judged = rows.of(~held_out), rows.of(held_out)
         more = augmented(learnt, generator(learnt), seed)
-        for label, count in _added(learnt, more).items():
-            made[label] = made.get(label, 0) + count
-        for material, said in ((learnt, before), (more, after)):
-            probe = Probe(rows.labels, {pattern: fit_pattern(material, pattern)})
-            said.append(probe.log_probs(judged.parts, pattern).argmax(axis=1))
-        truth.append(judged.truth)
-        people += judged.speakers.tolist()
-    answers = [np.concatenate(one) for one in (truth, before, after)]
-    gain, error = _gain(*answers, np.array(people), seed)
+        made.update(_added(learnt, more))
+        before, after = (_called(material, judged, pattern) for material in (learnt, more))
+        said.append((judged, before, after))
+    people = np.concatenate([judged.speakers for judged, _, _ in said])
+    truth = np.concatenate([judged.truth for judged, _, _ in said])
+    tables = [
+        _tables(people, truth, np.concatenate(called), len(rows.labels))
+        for called in ([one for _, one, _ in said], [one for _, _, one in said])
+    ]
+    before_f1, after_f1 = (float(_macro_f1(one.sum(axis=0))) for one in tables)
+    counts = np.random.default_rng(seed).multinomial(
+        len(tables[0]), np.full(len(tables[0]), 1 / len(tables[0])), size=BOOTSTRAPS
+    )
+    drawn = [_macro_f1(np.tensordot(counts, one, axes=1)) for one in tables]
+    error = float((drawn[1] - drawn[0]).std(ddof=1))
     return Augmentation(
-        made=made,
-        before=_macro_f1(answers[0], answers[1]),
-        after=_macro_f1(answers[0], answers[2]),
+        made=dict(made),
+        before=before_f1,
+        after=after_f1,
         error=error,
-        kept=bool(gain > CLEARLY * error and gain > 0),
+        kept=bool(after_f1 - before_f1 > max(CLEARLY * error, 0.0)),
     )
 
 
@@ -123,25 +131,24 @@ def _added(before: SharedRows, after: SharedRows) -> dict[Emotion, int]:
     }
 
 
-def _gain(
-    truth: NDArray[np.intp],
-    before: NDArray[np.intp],
-    after: NDArray[np.intp],
-    people: NDArray[np.str_],
-    seed: int,
-) -> tuple[float, float]:
-    """Difference of macro-F1 and its standard error, whole people drawn anew."""
-    names = np.unique(people)
-    places = [np.flatnonzero(people == name) for name in names]
-    random = np.random.default_rng(seed)
-    differences = []
-    for _ in range(BOOTSTRAPS):
-        drawn = np.concatenate([places[one] for one in random.integers(0, len(names), len(names))])
-        differences.append(
-            _macro_f1(truth[drawn], after[drawn]) - _macro_f1(truth[drawn], before[drawn])
-        )
-    return _macro_f1(truth, after) - _macro_f1(truth, before), float(np.std(differences, ddof=1))
+def _called(learnt: SharedRows, judged: SharedRows, pattern: Pattern) -> Columns:
+    probe = Probe(learnt.labels, {pattern: fit_pattern(learnt, pattern)})
+    called: Columns = probe.log_probs(judged.parts, pattern).argmax(axis=1)
+    return called
 
 
-def _macro_f1(truth: NDArray[np.intp], called: NDArray[np.intp]) -> float:
-    return float(f1_score(truth, called, average="macro", zero_division=0))
+def _tables(people: NDArray[np.str_], truth: Columns, called: Columns, labels: int) -> Counts:
+    """(people, labels, labels) how often each person's label was called what."""
+    names, who = np.unique(people, return_inverse=True)
+    tables = np.zeros((len(names), labels, labels))
+    np.add.at(tables, (who, truth, called), 1.0)
+    return tables
+
+
+def _macro_f1(tables: Counts) -> Counts:
+    """(…) of (…, truth, called) counts, over the labels that occur in either."""
+    hits = np.diagonal(tables, axis1=-2, axis2=-1)
+    named = tables.sum(axis=-1) + tables.sum(axis=-2)
+    f1 = 2 * hits / np.maximum(named, 1.0)
+    mean: Counts = f1.sum(axis=-1) / np.maximum((named > 0).sum(axis=-1), 1)
+    return mean

@@ -33,7 +33,7 @@ def shared_rows(pairs: Pairs, rows: Rows) -> SharedRows:
     columns = {label.value: column for column, label in enumerate(labels)}
     return SharedRows(
         parts,
-        parts.any(axis=2),
+        np.any(parts != 0, axis=2),
         np.array([columns[Emotion(label).value] for label in pairs.truth.tolist()]),
         labels,
         pairs.groups,

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import torch
 from torch import nn
 
@@ -19,6 +20,7 @@ from inference.imputation.translator import TranslatorImputer, TranslatorNet
 from inference.imputation.weights import ImputerConfig, ImputerWeights
 from inference.labels import EMOTIONS, Modality
 from inference.networks.folder import rounded
+from inference.training.imputation.augmentation import augmented, judge_augmentation
 from inference.training.imputation.losses import (
     DiffusionLosses,
     GanLosses,
@@ -172,15 +174,32 @@ def train_weights(
     return ImputerWeights(config, trained.imputer, fit_probe(rows)), trained.history
 
 
-def with_note(weights: ImputerWeights, **note: Any) -> ImputerWeights:
-    """The same, with something more in what the config says of the training."""
-    training = {**weights.config.training, **note}
-    config = ImputerConfig(**{**_fields(weights.config), "training": training})
-    return replace(weights, config=config)
+def with_augmentation(
+    weights: ImputerWeights, rows: SharedRows, settings: Settings
+) -> ImputerWeights:
+    """The generator's second job, judged: made-up rows of rare labels for the probe.
+
+    The probe learns from them only if that is clearly better on people who were left out;
+    what came of it stands in the config either way.
+    """
+
+    def generator(learnt: SharedRows) -> GanImputer:
+        again = replace(settings, checkpoints=None)
+        return _generator(train_imputer("cgan", learnt, again).imputer)
+
+    judged = judge_augmentation(rows, generator, settings.seed)
+    probe = weights.probe
+    if judged.kept:
+        probe = fit_probe(augmented(rows, _generator(weights.imputer), settings.seed))
+    training = {**weights.config.training, "augmentation": msgspec.to_builtins(judged)}
+    config = msgspec.structs.replace(weights.config, training=training)
+    return replace(weights, probe=probe, config=config)
 
 
-def _fields(config: ImputerConfig) -> dict[str, Any]:
-    return {name: getattr(config, name) for name in config.__struct_fields__}
+def _generator(imputer: Imputer) -> GanImputer:
+    if not isinstance(imputer, GanImputer):
+        raise TypeError(f"{type(imputer).__name__} makes up no rows")
+    return imputer
 
 
 def _told(rows: SharedRows, settings: Settings, history: History | None) -> dict[str, Any]:
