@@ -24,6 +24,9 @@ def draw(
 ) -> Floats:
     """Fill what is absent and expected; everything else stays as it is, or zero.
 
+    Draws are brought to length one, as every row of the shared space is: draws whose lengths
+    differ, as those of a normal distribution do, reach farther out than any row ever lies.
+
     One row at a time: a product of matrices of another height may differ in its last bits,
     and then a window scored in company would not be the window scored alone.
 
@@ -46,7 +49,7 @@ def draw(
         if wanted.any():
             row = drawn[0, place].copy()
             samples = draw_row(row, seen, n, _chance(row, seen, seed))
-            drawn[:, place, wanted] = samples[:, wanted]
+            drawn[:, place, wanted] = _on_the_sphere(samples[:, wanted])
     return drawn
 
 
@@ -60,6 +63,12 @@ def check(known: Floats, present: Bools, n: int) -> None:
         )
     if n < 1:
         raise ShapeError(f"{n} draws: ask for at least one")
+
+
+def _on_the_sphere(rows: Floats) -> Floats:
+    """(…, size) at length one; a row of zeros stays one."""
+    lengths = np.sqrt(np.square(rows).sum(axis=-1, keepdims=True))
+    return rows / np.where(lengths > 0, lengths, np.float32(1))
 
 
 def _chance(row: Floats, present: Bools, seed: int) -> np.random.Generator:

@@ -26,7 +26,7 @@ Batch = tuple[np.ndarray, np.ndarray]
 @every_imputer
 @few
 @given(batch=batches, n=st.integers(1, 3))
-def test_what_is_known_comes_back_untouched_in_every_draw(
+def test_what_is_known_comes_back_untouched_and_what_is_drawn_has_length_one(
     name: ImputerName, batch: Batch, n: int
 ) -> None:
     known, present = batch
@@ -37,6 +37,7 @@ def test_what_is_known_comes_back_untouched_in_every_draw(
     assert np.isfinite(drawn).all()
     for one in drawn:
         np.testing.assert_array_equal(one[present], known[present])
+        np.testing.assert_allclose(np.linalg.norm(one[~present], axis=-1), 1, rtol=1e-5)
     np.testing.assert_array_equal(known, before)
 
 

@@ -34,22 +34,27 @@ NETWORKS: tuple[ImputerName, ...] = ("translator", "cgan", "diffusion")
 ROWS = shared_rows()
 
 
-def hidden_error(name: ImputerName, rows: SharedRows, epochs: int) -> tuple[float, float]:
-    """Squared error of the mean draw of hidden text, and that of the mean row."""
+def likeness(name: ImputerName, rows: SharedRows, epochs: int) -> tuple[float, float]:
+    """Mean cosine of hidden text to the mean draw, and to the mean row."""
     imputer = train_imputer(name, rows, replace(QUICK, epochs=epochs, hidden=32)).imputer
     text = MODALITIES.index(Modality.TEXT)
     present = rows.present.copy()
     present[:, text] = False
-    drawn = imputer.sample(rows.parts, present, 8, 0)[:, :, text].mean(axis=0)
     truth = rows.parts[:, text]
-    own = np.square(drawn - truth).sum(axis=1).mean()
-    return float(own), float(np.square(truth - truth.mean(axis=0)).sum(axis=1).mean())
+    found = []
+    for mean in (
+        imputer.sample(rows.parts, present, 8, 0)[:, :, text].mean(axis=0),
+        np.tile(truth.mean(axis=0), (len(truth), 1)),
+    ):
+        lengths = np.linalg.norm(mean, axis=1)
+        found.append(float(((mean * truth).sum(axis=1) / lengths).mean()))
+    return found[0], found[1]
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("ridge", 1), ("translator", 25), ("cgan", 40)])
+@pytest.mark.parametrize(("name", "epochs"), [("ridge", 1), ("translator", 25), ("cgan", 25)])
 def test_what_is_hidden_is_found_better_than_by_its_mean(name: ImputerName, epochs: int) -> None:
-    own, usual = hidden_error(name, shared_rows(240, TWO, bound=0.95), epochs)
-    assert own < 0.85 * usual
+    own, usual = likeness(name, shared_rows(240, TWO, bound=0.95), epochs)
+    assert own > usual + 0.1
 
 
 def test_the_default_covers_what_it_was_not_fitted_on() -> None:
