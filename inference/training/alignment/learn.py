@@ -23,8 +23,18 @@ from inference.labels import EMOTIONS, MODALITIES, Modality
 from inference.projection import SIZE
 from inference.training.alignment.facts import Facts, described, holds, no_facts, said_of
 from inference.training.alignment.takes import Lines, Takes, Vectorises
+from inference.training.alignment.warm_start import (
+    begin,
+    bend,
+    coded,
+    fact_axes,
+    keep_words,
+    shares_of,
+)
 
-BATCH: Final = 512
+BATCH: Final = 256
+FIRST_CAPTIONS: Final = 4_000
+"""From which the tower of queries learns before the others move."""
 BATCHES: Final = 30
 """Of an epoch: what it has seen is drawn anew each time, so its length is a choice."""
 JUDGED: Final = 512
@@ -281,24 +291,53 @@ def _same_label(
 
 
 def fresh_towers(material: Material, words: Vectorises, seed: int) -> Towers:
-    """Untrained towers that know the mean and spread of what they will read.
+    """Towers that guess facts in closed form; see `warm_start`.
 
-    The towers of words and of queries begin alike: then a query is near a line that says the
-    same before anything is learnt, and stays near for words that no training line has.
+    Each facts' place in the space is the same for all of them, so that a caption is near the
+    windows of which it holds before anything is learnt.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        size = len(words.vector(""))
-        towers = Towers(material.sizes, size)
-    sources: dict[Modality, NDArray[np.float32]] = {}
-    for takes in (material.voices, material.lines.takes if material.lines else None):
-        sources |= takes.inputs if takes is not None else {}
-    for modality, views in sources.items():
-        _standardise(_tower(towers, modality), views.reshape(-1, views.shape[-1]))
+        towers = Towers(material.sizes, len(words.vector("")))
+    kinds = [one for one in (material.voices, material.lines and material.lines.takes) if one]
+    codes = coded(no_facts(1, len(material.actions)), np.ones(1))
+    axes = fact_axes(codes.shape[1], seed)
+    for takes in kinds:
+        shares = shares_of(takes.facts)
+        for modality, views in takes.inputs.items():
+            tower = _tower(towers, modality)
+            rows = views.reshape(-1, views.shape[-1])
+            _standardise(tower, rows)
+            if tower.measured:
+                bend(tower)
+            targets = coded(_shown_by(takes.facts, modality), shares)
+            begin(tower, rows, np.tile(targets, (len(views), 1)), axes)
+    said, vectors = _captions(material, words, seed)
+    _standardise(towers.query, vectors)
+    begin(towers.query, vectors, coded(said, shares_of(kinds[0].facts)), axes)
     if material.lines is not None:
-        text = _tower(towers, Modality.TEXT)
-        towers.query.load_state_dict(text.state_dict())
+        keep_words(towers, _tower(towers, Modality.TEXT), axes, seed)
     return towers
+
+
+def _captions(
+    material: Material, words: Vectorises, seed: int
+) -> tuple[Facts, NDArray[np.float32]]:
+    """What many captions say, and the vectors of their words."""
+    chance = np.random.default_rng(seed)
+    drawn = draw(material, words, FIRST_CAPTIONS, chance)
+    return drawn.said, drawn.captions.numpy()
+
+
+def _shown_by(facts: Facts, modality: Modality) -> Facts:
+    """What one modality can show of `facts`: no face shows how loud a voice is."""
+    nothing = no_facts(len(facts), facts.actions.shape[1])
+    return Facts(
+        facts.labels,
+        facts.thirds if modality is Modality.SPEECH else nothing.thirds,
+        facts.actions if modality is Modality.FACE else nothing.actions,
+        nothing.lines,
+    )
 
 
 def _standardise(tower: Tower, rows: Floats) -> None:
