@@ -68,7 +68,8 @@ def check(known: Floats, present: Bools, n: int) -> None:
 def _on_the_sphere(rows: Floats) -> Floats:
     """(…, size) at length one; a row of zeros stays one."""
     lengths = np.sqrt(np.square(rows).sum(axis=-1, keepdims=True))
-    return rows / np.where(lengths > 0, lengths, np.float32(1))
+    unit: Floats = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
+    return unit
 
 
 def _chance(row: Floats, present: Bools, seed: int) -> np.random.Generator:
