@@ -28,17 +28,9 @@ def fuse_evidence(fuser: Fuser, evidence: Sequence[Evidence]) -> None:
 def test_no_fuser_takes_a_completed_window(tmp_path: Path) -> None:
     path = tmp_path / "fuses.py"
     path.write_text(CODE)
+    options = ["--config-file", "pyproject.toml", "--cache-dir", os.devnull]
     found = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "mypy",
-            "--config-file",
-            "pyproject.toml",
-            "--cache-dir",
-            os.devnull,
-            str(path),
-        ],
+        [sys.executable, "-m", "mypy", *options, str(path)],
         cwd=ROOT,
         env={**os.environ, "MYPYPATH": str(ROOT)},
         capture_output=True,
