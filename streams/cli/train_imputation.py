@@ -51,6 +51,7 @@ def imputation(
     from inference.training.goemotions import read_comments
     from inference.training.heard_cache import HeardCache
     from inference.training.imputation.default_rows import DRAWS, LICENCE, default_rows, materials
+    from inference.training.imputation.probe_fit import fit_probe
     from inference.training.imputation.train import (
         EPOCHS,
         Origin,
@@ -85,10 +86,11 @@ def imputation(
         rows = default_rows(voice, lines, space, seed, lambda: bar.advance(placing))
         origin = Origin(space=space.version, data=materials(heard.origin.data), licence=LICENCE)
         settings = Settings(seed=seed, checkpoints=out)
+        probe = fit_probe(rows)
         for name in names:
             fitting = bar.add_task(name, total=EPOCHS.get(name, 1))
             weights, history = train_weights(
-                name, rows, origin, settings, partial(bar.advance, fitting)
+                name, rows, origin, settings, partial(bar.advance, fitting), probe
             )
             if name == "cgan":
                 weights = with_augmentation(weights, rows, settings)

@@ -11,7 +11,7 @@ from inference.training.imputation.material import projected, shared_rows
 from inference.training.imputation.rows import SharedRows
 from inference.training.paired import Part, pseudo_pairs
 
-DRAWS: Final = 2
+DRAWS: Final = 3
 """Cuts of each recording."""
 LINES_PER_VOICE: Final = 4
 LICENCE: Final = "CC BY 4.0"

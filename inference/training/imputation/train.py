@@ -14,6 +14,7 @@ from torch import nn
 from inference.imputation.cgan import ConditionalGan, GanImputer
 from inference.imputation.contract import Imputer, ImputerName
 from inference.imputation.diffusion import DiffusionImputer, NoiseNet
+from inference.imputation.probe import Probe
 from inference.imputation.regression import Residual
 from inference.imputation.standard import Standard
 from inference.imputation.translator import TranslatorImputer, TranslatorNet
@@ -155,8 +156,18 @@ def train_weights(
     origin: Origin,
     settings: Settings,
     on_epoch: Callable[[], None] = lambda: None,
+    probe: Probe | None = None,
 ) -> tuple[ImputerWeights, History | None]:
-    """The imputer with its probe and description, ready to be saved. See `train_imputer`."""
+    """The imputer with its probe and description, ready to be saved.
+
+    Args:
+        name: see `train_imputer`, as all but these:
+        rows: the same.
+        origin: what the rows are.
+        settings: the same.
+        on_epoch: the same.
+        probe: of `rows`; None fits it.
+    """
     trained = train_imputer(name, rows, settings, on_epoch)
     config = ImputerConfig(
         name=f"imputation-{name}",
@@ -171,7 +182,7 @@ def train_weights(
         licence=origin.licence,
         training=_told(rows, settings, trained.history),
     )
-    return ImputerWeights(config, trained.imputer, fit_probe(rows)), trained.history
+    return ImputerWeights(config, trained.imputer, probe or fit_probe(rows)), trained.history
 
 
 def with_augmentation(
