@@ -7,13 +7,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from inference.imputation.contract import IMPUTERS, ImputerName
+from inference.alignment.space import WEIGHTS as SPACE
+from inference.alignment.space import Inputs
+from inference.imputation.contract import DEFAULT_IMPUTER, IMPUTERS, ImputerName
 from inference.imputation.ellipsoid import DRAWS, Ellipsoid
 from inference.imputation.errors import ImputationWeightsError
 from inference.imputation.probe import Probe, pattern_of
-from inference.imputation.weights import ImputerWeights, load_foresight
+from inference.imputation.weights import WEIGHTS, ImputerWeights, load_foresight
 from inference.labels import MODALITIES, Emotion, Modality
-from inference.networks.folder import WeightsError
+from inference.networks.folder import WeightsError, load_weights
 from inference.training.imputation.augmentation import augmented, judge_augmentation
 from inference.training.imputation.components import Components
 from inference.training.imputation.probe_fit import fit_probe
@@ -231,3 +233,19 @@ def test_what_came_of_augmentation_stands_in_the_config() -> None:
     told = judged.config.training["augmentation"]
     assert set(told) == {"made", "before", "after", "error", "kept"}
     assert told["kept"] or judged.probe is weights.probe
+
+
+@pytest.mark.parametrize("folder", sorted(WEIGHTS.glob("*/")), ids=lambda folder: folder.name)
+def test_what_ships_belongs_to_the_space_that_ships(folder: Path) -> None:
+    """Fails where one was made anew without the other: `affectstream train imputation`."""
+    space = load_weights(SPACE, Inputs, "affectstream train alignment").version
+    shipped = ImputerWeights.load(folder, space)
+    assert shipped.config.imputer == folder.name
+    assert shipped.config.modalities == TWO
+    assert shipped.config.licence == "CC BY 4.0"
+    assert "EmoDB" in shipped.config.data
+    assert "GoEmotions" in shipped.config.data
+
+
+def test_the_default_ships() -> None:
+    assert load_foresight(DEFAULT_IMPUTER).imputer.expects == set(TWO)

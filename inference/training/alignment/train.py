@@ -30,9 +30,8 @@ from inference.training.loop import History, Plan, fit
 
 NAME: Final = "shared"
 VERSION: Final = 1
-EPOCHS: Final = 10
-LEARNING_RATE: Final = 3e-4
-"""A third of what other methods take: training begins where least squares end."""
+EPOCHS: Final = 25
+LEARNING_RATE: Final = 1e-3
 SPACES: Final = {
     Modality.SPEECH: VOICE_SPACE,
     Modality.TEXT: WORD_SPACE,
