@@ -7,6 +7,7 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.imputed import refuse_imputed
 from inference.labels import AbsenceReason, Emotion, Modality
 from inference.window import WindowInput
 
@@ -79,6 +80,11 @@ class Features:
     vector: NDArray[np.float32]
     tokens: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        """Refuse what nobody heard or saw. Raises ImputedEvidenceError."""
+        refuse_imputed(self.vector, f"features {self.space}")
+        refuse_imputed(self.tokens, f"tokens {self.space}")
+
     @classmethod
     def whole(cls, space: str, vector: NDArray[np.float32]) -> Self:
         """Of an expert that describes a window in one piece."""
@@ -110,6 +116,10 @@ class Evidence:
     """Of an expert that hears a voice: compared with the participant's own usual one."""
     features: Features | None = None
     """What it read, where methods beside the product may want it."""
+
+    def __post_init__(self) -> None:
+        """Refuse what nobody heard or saw. Raises ImputedEvidenceError."""
+        refuse_imputed(self.log_probs, f"evidence of {self.expert}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What absent modalities would probably show, given those that are there: never evidence."""
