@@ -1,0 +1,1 @@
+"""One space for what is heard, said, seen and asked for."""
