@@ -1,7 +1,7 @@
 """Conversations as they stand: who takes part, and how the newest windows read."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,13 +10,11 @@ from sqlalchemy import (
     RowMapping,
     ScalarSelect,
     Select,
-    Table,
     and_,
     exists,
     func,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -32,7 +30,6 @@ from storage.schema import (
     participants,
     progress,
     rollups,
-    window_evidence,
     window_scores,
 )
 from storage.scores import scores_at

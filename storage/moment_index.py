@@ -112,7 +112,7 @@ class MomentIndex:
         numbers = self._timeline[: self._size]
         held = np.bincount(numbers[numbers != NOTHING], minlength=len(self._names))
         surplus, oldest = len(self) - most, []
-        for one in sorted(self._number, key=lambda name: self._standing_ns(name)):
+        for one in sorted(self._number, key=self._standing_ns):
             if surplus <= 0:
                 break
             oldest.append(one)
@@ -143,7 +143,9 @@ class MomentIndex:
             edge = np.partition(similarity, rows.size - most)[rows.size - most]
             near = similarity >= edge - NEAR
             rows, similarity = rows[near], similarity[near]
-        keys = [MomentKey(*self._names[self._timeline[row]], int(self._starts[row])) for row in rows]
+        keys = [
+            MomentKey(*self._names[self._timeline[row]], int(self._starts[row])) for row in rows
+        ]
         ranked = sorted(
             zip(np.round(similarity.astype(np.float64), DECIMALS), keys, strict=True),
             key=lambda pair: order(float(pair[0]), pair[1]),

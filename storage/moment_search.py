@@ -203,9 +203,7 @@ class MomentSearch:
         if version is None:
             return await asyncio.to_thread(mine.index.rank, query, wanted, most)
         async with snapshot(self._engine) as connection:
-            return await pgvector.rank(
-                connection, version, tenant, self.space, query, wanted, most
-            )
+            return await pgvector.rank(connection, version, tenant, self.space, query, wanted, most)
 
     async def _described(
         self, tenant: str, kept: Sequence[tuple[float, FoundMoment]]
@@ -213,7 +211,9 @@ class MomentSearch:
         moments = [one for _, one in kept]
         async with snapshot(self._engine) as connection:
             scores = await scores_at(connection, tenant, {tuple(one.key) for one in moments})
-            queues = await read_queues(connection, tenant, {one.key.conversation for one in moments})
+            queues = await read_queues(
+                connection, tenant, {one.key.conversation for one in moments}
+            )
             words = await read_words(connection, tenant, moments)
         return tuple(
             RankedMoment(
@@ -253,7 +253,8 @@ class MomentSearch:
                 fitting = self._fitting(index, part)
                 if fitting:
                     await self._load(connection, tenant, index, fitting)
-                mine.is_cut |= len(fitting) < len(part) or index.trim(self._capacity)
+                trimmed = index.trim(self._capacity)
+                mine.is_cut |= trimmed or len(fitting) < len(part)
         self._make_room(tenant)
         mine.fresh_s = now_s
 
@@ -289,15 +290,15 @@ class MomentSearch:
                 del self._tenants[name]
 
 
-def _stale(known: Mapping[Timeline, Standing], there: Mapping[Timeline, Standing]) -> list[Timeline]:
+def _stale(
+    known: Mapping[Timeline, Standing], there: Mapping[Timeline, Standing]
+) -> list[Timeline]:
     """Timelines that are gone, or in which a withdrawal deleted windows."""
     return [
         name
         for name, standing in known.items()
         if name not in there
-        or (
-            there[name] != standing and there[name].closed_until_ns <= standing.closed_until_ns
-        )
+        or (there[name] != standing and there[name].closed_until_ns <= standing.closed_until_ns)
     ]
 
 
@@ -314,10 +315,12 @@ def _parts(news: Mapping[Timeline, Standing]) -> Iterator[dict[Timeline, Standin
         yield {name: news[name] for name in names[first : first + TIMELINES_AT_ONCE]}
 
 
-def _apart(found: Mapping[MomentKey, FoundMoment], query: Vector) -> list[tuple[float, FoundMoment]]:
+def _apart(
+    found: Mapping[MomentKey, FoundMoment], query: Vector
+) -> list[tuple[float, FoundMoment]]:
     """By similarity, the nearest first; of windows of one timeline that overlap, only that."""
     near = sorted(
-        ((_similarity(one.vector, query), one) for one in found.values()),
+        ((similarity_of(one.vector, query), one) for one in found.values()),
         key=lambda pair: order(pair[0], pair[1].key),
     )
     taken: dict[Timeline, list[FoundMoment]] = {}
@@ -330,8 +333,8 @@ def _apart(found: Mapping[MomentKey, FoundMoment], query: Vector) -> list[tuple[
     return kept
 
 
-def _similarity(vector: Vector, query: Vector) -> float:
-    """Cosine in float64: the same wherever the vector lies."""
+def similarity_of(vector: Vector, query: Vector) -> float:
+    """Cosine of two vectors of length one, in float64: the same wherever they lie."""
     cosine = float(np.dot(vector.astype(np.float64), query.astype(np.float64)))
     return round(min(1.0, max(-1.0, cosine)), DECIMALS)
 

@@ -293,7 +293,9 @@ def _with_scores(*columns: Any) -> Select[Any]:
         conversations.c.tenant == moments.c.tenant,
         conversations.c.conversation == moments.c.conversation,
     )
-    return select(*columns).select_from(moments).join(window_scores, score).join(conversations, call)
+    return (
+        select(*columns).select_from(moments).join(window_scores, score).join(conversations, call)
+    )
 
 
 def _conditions(wanted: MomentFilter) -> list[ColumnElement[bool]]:

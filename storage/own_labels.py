@@ -204,9 +204,7 @@ async def _read(
     if name is not None:
         counted = counted.where(label_judgements.c.label == name)
         query = query.where(own_labels.c.label == name)
-    numbers = {
-        (row.label, row.holds): row.number for row in await connection.execute(counted)
-    }
+    numbers = {(row.label, row.holds): row.number for row in await connection.execute(counted)}
     return [
         OwnLabel(
             name=row.label,

@@ -21,8 +21,10 @@ _OFFERED: Final = text("SELECT count(*) FROM pg_available_extensions WHERE name 
 _INSTALLED: Final = text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
 _PREPARE: Final = (
     "CREATE EXTENSION IF NOT EXISTS vector",
-    f"CREATE INDEX IF NOT EXISTS {INDEX} ON moments "
-    f"USING hnsw ((vector::vector({SIZE})) vector_ip_ops)",
+    (
+        f"CREATE INDEX IF NOT EXISTS {INDEX} ON moments "
+        f"USING hnsw ((vector::vector({SIZE})) vector_ip_ops)"
+    ),
 )
 ITERATES_SINCE: Final = (0, 8)
 """Since this version a search with filters goes on until it has as many as were asked for."""
