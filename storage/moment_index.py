@@ -143,9 +143,7 @@ class MomentIndex:
             edge = np.partition(similarity, rows.size - most)[rows.size - most]
             near = similarity >= edge - NEAR
             rows, similarity = rows[near], similarity[near]
-        keys = [
-            MomentKey(*self._names[self._timeline[row]], int(self._starts[row])) for row in rows
-        ]
+        keys = [self._key(row) for row in rows]
         ranked = sorted(
             zip(np.round(similarity.astype(np.float64), DECIMALS), keys, strict=True),
             key=lambda pair: order(float(pair[0]), pair[1]),
@@ -181,6 +179,10 @@ class MomentIndex:
                     and wanted.queue in {None, self._queues[number]}
                 )
         return named
+
+    def _key(self, row: int) -> MomentKey:
+        name = self._names[self._timeline[row]]
+        return MomentKey(name.conversation, name.participant, int(self._starts[row]))
 
     def _standing_ns(self, name: Timeline) -> tuple[int, Timeline]:
         standing = self._standing.get(name)

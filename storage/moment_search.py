@@ -210,7 +210,7 @@ class MomentSearch:
     ) -> tuple[RankedMoment, ...]:
         moments = [one for _, one in kept]
         async with snapshot(self._engine) as connection:
-            scores = await scores_at(connection, tenant, {tuple(one.key) for one in moments})
+            scores = await scores_at(connection, tenant, {(*one.key,) for one in moments})
             queues = await read_queues(
                 connection, tenant, {one.key.conversation for one in moments}
             )

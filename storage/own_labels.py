@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -64,7 +65,7 @@ async def put_label(
 
     Raises TooManyLabelsError, StoreUnavailableError.
     """
-    row = {"prompts": list(prompts)}
+    row: dict[str, Any] = {"prompts": list(prompts)}
     this = (own_labels.c.tenant == tenant) & (own_labels.c.label == name)
     async with transaction(engine) as connection:
         done = await connection.execute(update(own_labels).where(this).values(row))
@@ -97,11 +98,12 @@ async def delete_label(engine: AsyncEngine, tenant: str, name: str) -> bool:
     Raises StoreUnavailableError.
     """
     async with transaction(engine) as connection:
-        for table in (label_judgements, own_labels):
-            done = await connection.execute(
-                delete(table).where(table.c.tenant == tenant, table.c.label == name)
-            )
-    return bool(done.rowcount)
+        judged, this = (
+            delete(table).where(table.c.tenant == tenant, table.c.label == name)
+            for table in (label_judgements, own_labels)
+        )
+        await connection.execute(judged)
+        return bool((await connection.execute(this)).rowcount)
 
 
 async def judge_moment(

@@ -39,9 +39,7 @@ class Finder:
     space: SharedSpace
     moments: MomentSearch
 
-    async def described(
-        self, tenant: str, text: str, wanted: MomentFilter, most: int
-    ) -> Ranking:
+    async def described(self, tenant: str, text: str, wanted: MomentFilter, most: int) -> Ranking:
         """Moments of a tenant that are near `text`.
 
         Raises AffectstreamError where the space knows no word of it, StoreUnavailableError.
@@ -87,9 +85,7 @@ class Finder:
         if isinstance(calibration, Calibrated):
             found = np.array([one.similarity for one in ranking.moments])
             probabilities = tuple(round(float(p), 4) for p in calibration.probability(found))
-        return LabelRanking(
-            ranking=ranking, calibration=calibration, probabilities=probabilities
-        )
+        return LabelRanking(ranking=ranking, calibration=calibration, probabilities=probabilities)
 
     async def _similarities(
         self, tenant: str, label: Vector, keys: Sequence[MomentKey]
