@@ -229,7 +229,12 @@ class MomentSearch:
 
     async def _count(self, tenant: str, mine: _Tenant) -> None:
         now_s = self._clock_s()
-        if mine.counted_s is None or now_s - mine.counted_s >= COUNT_S:
+        # none is no answer for a minute: somebody waits for the first
+        if (
+            mine.counted_s is None
+            or now_s - mine.counted_s >= COUNT_S
+            or not mine.counts.get(self.space)
+        ):
             async with snapshot(self._engine) as connection:
                 mine.counts = await count_moments(connection, tenant)
             mine.counted_s = now_s
