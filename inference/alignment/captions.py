@@ -102,22 +102,22 @@ _FELT: Final = (
 )
 _VOICED: Final = {
     (Measure.EFFORT, Third.HIGH): (
-        "raised voice", "loud voice", "loud", "shouts", "shouting", "speaks loudly", "yelling",
-        "strong voice", "raises the voice",
+        "raised voice", "loud voice", "loud", "shouting", "speaks loud", "yelling", "yells",
+        "strong voice", "screaming",
     ),
     (Measure.EFFORT, Third.MIDDLE): ("normal volume", "ordinary voice", "neither loud nor quiet"),
     (Measure.EFFORT, Third.LOW): (
-        "quiet voice", "quiet", "soft voice", "speaks softly", "speaks quietly", "whispering",
+        "quiet voice", "quiet", "soft voice", "speaks softly", "speaks quietly", "whisper",
         "gentle voice",
     ),
     (Measure.PITCH, Third.HIGH): ("high pitch", "high voice", "high pitched", "shrill voice"),
     (Measure.PITCH, Third.MIDDLE): ("medium pitch", "middle pitch"),
     (Measure.PITCH, Third.LOW): ("low pitch", "deep voice", "low pitched", "dark voice"),
-    (Measure.MELODY, Third.HIGH): ("lively voice", "melodic", "animated", "sing song voice"),
-    (Measure.MELODY, Third.MIDDLE): ("some melody",),
+    (Measure.MELODY, Third.HIGH): ("animated voice", "expressive", "vivid", "sing song voice", "lively"),
+    (Measure.MELODY, Third.MIDDLE): ("natural voice", "ordinary tone"),
     (Measure.MELODY, Third.LOW): ("flat voice", "monotone", "monotonous", "dull voice"),
     (Measure.PACE, Third.HIGH): ("fast", "speaks fast", "quick", "talks quickly", "hurried"),
-    (Measure.PACE, Third.MIDDLE): ("steady pace", "normal speed"),
+    (Measure.PACE, Third.MIDDLE): ("normal speed", "regular pace"),
     (Measure.PACE, Third.LOW): ("slow", "speaks slowly", "slowly", "drawn out", "hesitant"),
 }  # fmt: skip
 _SAID: Final = (

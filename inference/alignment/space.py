@@ -32,8 +32,8 @@ class ReadsWords(Protocol):
     """Makes a vector of words. Owned by the space, implemented by `inference.experts`."""
 
     @property
-    def space(self) -> str:
-        """What its vectors mean, with their size: `words-128`."""
+    def version(self) -> str:
+        """Name, version and digest of its vectors: others mean other things."""
         ...
 
     def vector(self, text: str) -> Vector:
@@ -47,14 +47,16 @@ class Inputs(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         spaces: of the features of each modality that has a tower.
         sizes: of the same, with the measures of a voice.
-        query_space: of the vectors of captions and queries.
+        words: version of the vectors of captions and queries.
         query_size: of the same.
+        edges: of each measure of a voice, where low ends and high begins.
     """
 
     spaces: dict[Modality, str]
     sizes: dict[Modality, int]
-    query_space: str
+    words: str
     query_size: int
+    edges: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
 
 
 def tower_input(features: Features, prosody: Prosody | None, modality: Modality) -> Vector:
@@ -94,10 +96,10 @@ class AlignedSpace:
         folder = folder or WEIGHTS
         weights = load_weights(folder, Inputs, ADVICE)
         config = weights.config
-        if config.query_space != words.space:
+        if config.words != words.version:
             raise WeightsError(
-                f"{folder}: captions were read as {config.query_space}, queries would be as "
-                f"{words.space}: train the space again with `{ADVICE}`"
+                f"{folder}: captions were read with {config.words}, queries would be with "
+                f"{words.version}: train the space again with `{ADVICE}`"
             )
         towers = Towers(config.sizes, config.query_size)
         filled(towers, weights, folder)
@@ -145,4 +147,3 @@ def _row(projected: Tensor) -> Vector:
     """(256,) of length one of (1, 256)."""
     found: Vector = unit(projected)[0].numpy()
     return found
-

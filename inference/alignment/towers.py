@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inference.alignment.captions import MEASURES
 from inference.alignment.losses import Temperature
 from inference.labels import Modality
 from inference.projection import SIZE
@@ -15,10 +16,15 @@ HIDDEN: Final = 128
 SHARED: Final = SIZE // 2
 """The first half of a projection is what modalities have in common; the rest is their own."""
 DROPOUT: Final = 0.2
+STEPS: Final = 8
+"""Bends for each measure: enough to tell low, middle and high apart."""
 
 
 class Tower(nn.Module):
-    """z = A s + tanh(g) C relu(B s), s the standardised input, g = 0 at first.
+    """z = A s + tanh(g) C relu(B s) + D tanh(E m), s the standardised input, g = 0 at first.
+
+    m are the last `measured` numbers of s, which say in one number each what people search for:
+    they have a path of their own, or hundreds of others would drown them.
 
     Source: the two towers of Radford et al. 2021 end in one linear map each; the gate is that
     of Alayrac et al. 2022 (Flamingo). Departure: what is not linear must earn its place, since
@@ -29,8 +35,9 @@ class Tower(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, size: int, hidden: int = HIDDEN) -> None:
+    def __init__(self, size: int, measured: int = 0, hidden: int = HIDDEN) -> None:
         super().__init__()
+        self.measured = measured
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
         self.straight = nn.Linear(size, SIZE, bias=False)
@@ -38,12 +45,19 @@ class Tower(nn.Module):
         self.back = nn.Linear(hidden, SIZE, bias=False)
         self.gate = nn.Parameter(torch.zeros(1))
         self.dropout = nn.Dropout(DROPOUT)
+        if measured:
+            self.steps = nn.Linear(measured, STEPS * measured)
+            self.places = nn.Linear(STEPS * measured, SIZE, bias=False)
 
     def forward(self, rows: Tensor) -> Tensor:
         """(rows, 256), not of length one, of (rows, size)."""
-        standard = self.dropout(torch.nan_to_num((rows - self.mean) / self.scale, nan=0.0))
-        bent = self.back(functional.relu(self.bent(standard)))
-        projected: Tensor = self.straight(standard) + torch.tanh(self.gate) * bent
+        standard = torch.nan_to_num((rows - self.mean) / self.scale, nan=0.0)
+        kept = self.dropout(standard)
+        bent = self.back(functional.relu(self.bent(kept)))
+        projected: Tensor = self.straight(kept) + torch.tanh(self.gate) * bent
+        if self.measured:
+            steps = torch.tanh(self.steps(standard[:, -self.measured :]))
+            projected = projected + self.places(steps)
         return projected
 
 
@@ -59,10 +73,16 @@ class Towers(nn.Module):
 
         Args:
             sizes: of what each modality's tower reads; a modality without one has no tower.
+                That of speech ends in the measures of the voice.
             query_size: of what the tower of captions and queries reads.
         """
         super().__init__()
-        self.modalities = nn.ModuleDict({str(name): Tower(size) for name, size in sizes.items()})
+        self.modalities = nn.ModuleDict(
+            {
+                str(name): Tower(size, len(MEASURES) if name is Modality.SPEECH else 0)
+                for name, size in sizes.items()
+            }
+        )
         self.query = Tower(query_size)
         self.temperature = Temperature()
 

@@ -42,13 +42,15 @@ def prosody_of(samples: NDArray[np.float32], voicing: Voicing, start_ns: int) ->
     )
 
 
-def _melody(pitch: NDArray[np.float64], median: float) -> float:
+def _melody(pitch: NDArray[np.float64], median: float) -> float | None:
     """Standard deviation of the frames within half an octave of the median.
 
     A frame taken for an octave too low or high would count as a leap otherwise: on a telephone
-    line the spread of all frames varies three times as much from window to window.
+    line the spread of all frames varies three times as much from window to window. None where
+    half of the frames lie an octave above the other half, and none of them near the middle.
     """
-    return float(pitch[np.abs(pitch - median) < HALF_OCTAVE_SEMITONES].std())
+    near = pitch[np.abs(pitch - median) < HALF_OCTAVE_SEMITONES]
+    return float(near.std()) if len(near) else None
 
 
 def _rounded(value: float | None) -> float | None:

@@ -8,7 +8,7 @@ import pytest
 from inference.evidence import Prosody
 from inference.experts.own_voice import MEASURES
 from inference.experts.pace import pace_per_s
-from inference.experts.prosody import prosody_of
+from inference.experts.prosody import _melody, prosody_of
 from inference.experts.voice_activity import FRAME_SAMPLES, VoiceActivity, Voicing
 from inference.training.audio_file import read_audio
 from inference.training.degrade import telephone
@@ -52,6 +52,11 @@ def test_pauses_and_the_volume_of_the_line_leave_the_pace_as_it_is() -> None:
     heard = Voicing((frames < len(sound) // FRAME_SAMPLES).astype(np.float32), len(longer))
     assert pace_per_s(longer, heard) == pytest.approx(4.0, abs=0.4)
     assert pace_per_s(np.float32(0.05) * longer, heard) == pace_per_s(longer, heard)
+
+
+def test_a_voice_whose_frames_are_all_far_from_their_median_has_no_melody() -> None:
+    octaves = np.array([10.0] * 6 + [26.0] * 6)
+    assert _melody(octaves, float(np.median(octaves))) is None
 
 
 def test_a_word_has_no_pace() -> None:

@@ -11,11 +11,6 @@ from inference.alignment.captions import MEASURES, Description, Third
 from inference.labels import EMOTIONS
 
 UNKNOWN: Final = -1
-LABEL_SHARE: Final = 0.6
-THIRD_SHARE: Final = 0.3
-ACTION_SHARE: Final = 0.3
-WORDS_SHARE: Final = 0.6
-"""How often a caption says what is known of each: people ask for one thing or two."""
 MOST_ACTIONS: Final = 2
 MOST_WORDS: Final = 6
 THIRDS: Final = (1 / 3, 2 / 3)
@@ -79,18 +74,18 @@ def holds(windows: Facts, captions: Facts) -> Sides:
 def said_of(facts: Facts, chance: np.random.Generator) -> Facts:
     """For each window a caption's worth of what is known of it: never nothing.
 
-    A window of which only one thing is known has it said; where chance leaves out all that is
-    known, the label is said, and where that is not known, everything.
+    Some captions say a word or two, others all there is: each draws how much it says. Where
+    chance leaves out everything, the label is said, and where that is not known, everything.
     """
-    count, actions = len(facts), facts.actions.shape[1]
-    labels = np.where(chance.random(count) < LABEL_SHARE, facts.labels, UNKNOWN)
-    lines = np.where(chance.random(count) < WORDS_SHARE, facts.lines, UNKNOWN)
-    thirds = np.where(chance.random(facts.thirds.shape) < THIRD_SHARE, facts.thirds, UNKNOWN)
-    shown = facts.actions & (chance.random(facts.actions.shape) < ACTION_SHARE)
-    order = chance.random(facts.actions.shape)
-    if actions > MOST_ACTIONS:
-        ranks = np.where(shown, order, 2.0).argsort(axis=1).argsort(axis=1)
-        shown &= ranks < MOST_ACTIONS
+    count = len(facts)
+    share = chance.random(count)  # of what is known
+    labels = np.where(chance.random(count) < share, facts.labels, UNKNOWN)
+    lines = np.where(chance.random(count) < share, facts.lines, UNKNOWN)
+    told = chance.random(facts.thirds.shape) < share[:, None]
+    thirds = np.where(told, facts.thirds, UNKNOWN)
+    order = np.where(facts.actions, chance.random(facts.actions.shape), 2.0)
+    most = chance.integers(0, MOST_ACTIONS + 1, size=(count, 1))
+    shown = facts.actions & (order.argsort(axis=1).argsort(axis=1) < most)
     silent = _silent(Facts(labels, thirds, shown, lines))
     labels = np.where(silent, facts.labels, labels)
     silent = _silent(Facts(labels, thirds, shown, lines))

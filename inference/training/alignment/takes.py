@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.alignment.captions import MEASURES
+from inference.experts.text_features import as_recognised
 from inference.labels import EMOTIONS, Emotion, Modality
 from inference.training.alignment.facts import Facts, no_facts, third_edges, thirds_of
 from inference.training.alignment.voices import FORMS, Voices
@@ -17,7 +18,6 @@ from inference.training.word_errors import misheard
 
 ERROR_RATES: Final = (0.05, 0.2)
 """Of words, as INFERENCE says of recognisers that do well enough."""
-MARKS: Final = str.maketrans("", "", ".,;:!?\"'()[]")
 
 Rows = NDArray[np.float32]
 """(views, takes, size) of one modality, the first view as it was, the others degraded."""
@@ -29,8 +29,8 @@ class Vectorises(Protocol):
     """Makes a vector of words."""
 
     @property
-    def space(self) -> str:
-        """What its vectors mean, with their size."""
+    def version(self) -> str:
+        """Name, version and digest of its vectors."""
         ...
 
     def vector(self, text: str) -> NDArray[np.float32]:
@@ -92,9 +92,14 @@ class Seen:
     views: Rows = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=np.float32))
 
 
-def edges_of(voices: Voices, kept: Sides) -> Floats:
-    """(2, measures) edges of thirds of the clips that are `kept`, (clips,), as recorded."""
-    return third_edges(voices.measures[Copy.WIDEBAND][:, kept].reshape(-1, len(MEASURES)))
+def edges_of(voices: Voices, kept: Sides | None = None) -> Floats:
+    """(2, measures) edges of thirds of the clips that are `kept`, (clips,), in the first form.
+
+    None keeps all.
+    """
+    measured = voices.measures[Copy.WIDEBAND]
+    measured = measured if kept is None else measured[:, kept]
+    return third_edges(measured.reshape(-1, len(MEASURES)))
 
 
 def voice_takes(voices: Voices, edges: Floats, seen: Seen | None = None) -> Takes:
@@ -155,7 +160,7 @@ def line_takes(
     lottery = random.Random(seed)  # noqa: S311 - a recogniser's errors are no secret
     others = [word for text in texts for word in text.split()]
     heard = [
-        words.vector(recognised(misheard(text, lottery.uniform(*ERROR_RATES), others, lottery)))
+        words.vector(as_recognised(misheard(text, lottery.uniform(*ERROR_RATES), others, lottery)))
         for text in texts
     ]
     facts = no_facts(len(texts), actions)
@@ -168,11 +173,6 @@ def line_takes(
     views = np.array([[vectors[place] for place in kept], heard], dtype=np.float32)
     names = np.array([f"line {place}" for place in range(len(texts))])
     return Lines(texts, Takes({Modality.TEXT: views}, facts, names, names))
-
-
-def recognised(text: str) -> str:
-    """As a recogniser writes: in small letters, without punctuation."""
-    return text.lower().translate(MARKS)
 
 
 def _places(labels: Iterable[Emotion]) -> NDArray[np.int64]:
