@@ -143,7 +143,7 @@ class MomentIndex:
             edge = np.partition(similarity, rows.size - most)[rows.size - most]
             near = similarity >= edge - NEAR
             rows, similarity = rows[near], similarity[near]
-        keys = [self._key(row) for row in rows]
+        keys = [self._key(row) for row in rows.tolist()]
         ranked = sorted(
             zip(np.round(similarity.astype(np.float64), DECIMALS), keys, strict=True),
             key=lambda pair: order(float(pair[0]), pair[1]),

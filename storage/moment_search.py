@@ -41,8 +41,8 @@ FRESH_S: Final = 1.0
 """What is stored can be found so long after, at the latest."""
 COUNT_S: Final = 60.0
 """How old the counts beside a result may be."""
-TIMELINES_AT_ONCE: Final = 50
-"""Timelines that are read together: some ten thousand vectors."""
+TIMELINES_AT_ONCE: Final = 10
+"""Timelines that are read together, some thousand vectors: live readers wait for milliseconds."""
 FIRST_LOOK: Final = 4
 """Candidates for each moment that is asked for: windows overlap, and each stretch counts once."""
 MOST_CANDIDATES: Final = 4_096
@@ -281,7 +281,7 @@ class MomentSearch:
     ) -> None:
         after_ns = {name: index.last_start_ns(name) for name in part}
         new = await read_for_index(connection, tenant, self.space, after_ns)
-        await asyncio.to_thread(index.add, new)
+        index.add(new)
         index.read(part)
 
     def _make_room(self, tenant: str) -> None:

@@ -292,7 +292,10 @@ class SearchPage:
                     )
             with ui.element("div").classes("acts"):
                 action("Save", partial(self._save, name, prompts), kind="main")
-                action("Cancel", self._editor.clear)
+                action("Cancel", self._cancel)
+
+    def _cancel(self) -> None:
+        self._editor.clear()
 
     async def _save(self, name: Field, prompts: Field) -> None:
         name.wrong(name_wrong(name.value))
