@@ -113,7 +113,9 @@ _VOICED: Final = {
     (Measure.PITCH, Third.HIGH): ("high pitch", "high voice", "high pitched", "shrill voice"),
     (Measure.PITCH, Third.MIDDLE): ("medium pitch", "middle pitch"),
     (Measure.PITCH, Third.LOW): ("low pitch", "deep voice", "low pitched", "dark voice"),
-    (Measure.MELODY, Third.HIGH): ("animated voice", "expressive", "vivid", "sing song voice", "lively"),
+    (Measure.MELODY, Third.HIGH): (
+        "animated voice", "expressive", "vivid", "sing song voice", "lively",
+    ),
     (Measure.MELODY, Third.MIDDLE): ("natural voice", "ordinary tone"),
     (Measure.MELODY, Third.LOW): ("flat voice", "monotone", "monotonous", "dull voice"),
     (Measure.PACE, Third.HIGH): ("fast", "speaks fast", "quick", "talks quickly", "hurried"),

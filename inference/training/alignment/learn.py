@@ -32,11 +32,6 @@ from inference.training.alignment.warm_start import (
     shares_of,
 )
 
-BATCH: Final = 256
-FIRST_CAPTIONS: Final = 4_000
-"""From which the tower of queries learns before the others move."""
-BATCHES: Final = 30
-"""Of an epoch: what it has seen is drawn anew each time, so its length is a choice."""
 JUDGED: Final = 512
 """Windows and captions of the judgement, always the same."""
 PAIRED: Final = 0.5
@@ -54,6 +49,24 @@ SMALLEST_SCALE: Final = 1e-4
 """A number that hardly varies is not blown up."""
 
 Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much is drawn.
+
+    Attributes:
+        batch: windows with a caption each.
+        batches: of an epoch: what it sees is drawn anew each time, so its length is a choice.
+        captions: from which the tower of queries learns before the others move.
+    """
+
+    batch: int = 256
+    batches: int = 30
+    captions: int = 4_000
+
+
+USUAL: Final = Extent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +126,19 @@ class AlignmentLosses:
     material: Material
     held_out: Material
     words: Vectorises
-    batch: int = BATCH
-    epoch_batches: int = BATCHES
+    extent: Extent = USUAL
     _judged: list[Batch] = field(default_factory=list)
 
     def batches(self, generator: torch.Generator) -> int:
         """See `inference.training.loop.Losses`; batches are drawn one by one."""
         del generator
-        return self.epoch_batches
+        return self.extent.batches
 
     def loss(self, batch: int, generator: torch.Generator) -> Tensor:
         """See `inference.training.loop.Losses`."""
         del batch
         seed = int(torch.randint(2**31, (1,), generator=generator))
-        drawn = draw(self.material, self.words, self.batch, np.random.default_rng(seed))
+        drawn = draw(self.material, self.words, self.extent.batch, np.random.default_rng(seed))
         # Dropout takes its chance from the process, not from a generator that it is given.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -138,8 +150,9 @@ class AlignmentLosses:
             chance = np.random.default_rng(0)
             self._judged.append(draw(self.held_out, self.words, JUDGED, chance))
         (drawn,) = self._judged
-        raw = self._projected(drawn.inputs, drawn.present)
-        return float(self._between_captions(drawn, raw))
+        with torch.inference_mode():
+            raw = self._projected(drawn.inputs, drawn.present)
+            return float(self._between_captions(drawn, raw))
 
     def _total(self, drawn: Batch) -> Tensor:
         raw = self._projected(drawn.inputs, drawn.present)  # (batch, modality, 256)
@@ -290,7 +303,9 @@ def _same_label(
     return found
 
 
-def fresh_towers(material: Material, words: Vectorises, seed: int) -> Towers:
+def fresh_towers(
+    material: Material, words: Vectorises, seed: int, captions: int = USUAL.captions
+) -> Towers:
     """Towers that guess facts in closed form; see `warm_start`.
 
     Each facts' place in the space is the same for all of them, so that a caption is near the
@@ -312,21 +327,13 @@ def fresh_towers(material: Material, words: Vectorises, seed: int) -> Towers:
                 bend(tower)
             targets = coded(_shown_by(takes.facts, modality), shares)
             begin(tower, rows, np.tile(targets, (len(views), 1)), axes)
-    said, vectors = _captions(material, words, seed)
+    drawn = draw(material, words, captions, np.random.default_rng(seed))
+    vectors = drawn.captions.numpy()
     _standardise(towers.query, vectors)
-    begin(towers.query, vectors, coded(said, shares_of(kinds[0].facts)), axes)
+    begin(towers.query, vectors, coded(drawn.said, shares_of(kinds[0].facts)), axes)
     if material.lines is not None:
         keep_words(towers, _tower(towers, Modality.TEXT), axes, seed)
     return towers
-
-
-def _captions(
-    material: Material, words: Vectorises, seed: int
-) -> tuple[Facts, NDArray[np.float32]]:
-    """What many captions say, and the vectors of their words."""
-    chance = np.random.default_rng(seed)
-    drawn = draw(material, words, FIRST_CAPTIONS, chance)
-    return drawn.said, drawn.captions.numpy()
 
 
 def _shown_by(facts: Facts, modality: Modality) -> Facts:

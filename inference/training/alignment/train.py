@@ -18,15 +18,20 @@ from inference.experts.word_vectors import SPACE as WORD_SPACE
 from inference.labels import Modality
 from inference.networks.folder import rounded, save_weights
 from inference.training.action_units import ACTION_UNIT_SPACE
-from inference.training.alignment.learn import AlignmentLosses, Material, fresh_towers
+from inference.training.alignment.learn import (
+    USUAL,
+    AlignmentLosses,
+    Extent,
+    Material,
+    fresh_towers,
+)
 from inference.training.alignment.takes import Takes, Vectorises
 from inference.training.loop import History, Plan, fit
 
 NAME: Final = "shared"
 VERSION: Final = 1
-EPOCHS: Final = 10
-LEARNING_RATE: Final = 3e-4
-"""A third of what other methods take: training begins where least squares end."""
+EPOCHS: Final = 25
+LEARNING_RATE: Final = 1e-3
 SPACES: Final = {
     Modality.SPEECH: VOICE_SPACE,
     Modality.TEXT: WORD_SPACE,
@@ -77,6 +82,7 @@ def learn(
     words: Vectorises,
     plan: Plan,
     on_epoch: Callable[[], None] = lambda: None,
+    extent: Extent = USUAL,
 ) -> Learnt:
     """Learn a space: begin in closed form, then `plan`, then the precision it is kept in.
 
@@ -86,12 +92,14 @@ def learn(
         words: makes vectors of captions.
         plan: see `inference.training.loop`.
         on_epoch: called after each.
+        extent: how much is drawn.
 
     Raises:
         TrainingError: see `inference.training.loop.fit`.
     """
-    towers = fresh_towers(material, words, plan.seed)
-    history = fit(towers, AlignmentLosses(towers, material, held_out, words), plan, on_epoch)
+    towers = fresh_towers(material, words, plan.seed, extent.captions)
+    losses = AlignmentLosses(towers, material, held_out, words, extent)
+    history = fit(towers, losses, plan, on_epoch)
     rounded(towers)
     return Learnt(towers.eval(), history)
 

@@ -19,7 +19,7 @@ from inference.training.alignment.facts import UNKNOWN, Facts
 
 PENALTY: Final = 0.1
 """Of the squared weights, for each row: hundreds of numbers describe some hundred voices."""
-CONTENT: Final = 0.3
+CONTENT: Final = 0.2
 """How much of a line's or query's words as such is kept beside the facts, at first."""
 SLOPE: Final = 4.0
 REACH: Final = 1.5
