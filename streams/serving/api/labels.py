@@ -99,8 +99,8 @@ def router(
         now_ns: wall time, of what people do.
     """
     routes = APIRouter(prefix="/v1/labels", tags=["search"])
-    _add_labels(routes, engine, finder, now_ns)
     _add_moments(routes, engine, finder, now_ns)
+    _add_labels(routes, engine, finder, now_ns)
     return routes
 
 
