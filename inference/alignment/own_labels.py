@@ -107,7 +107,8 @@ def label_vector(prompts: Sequence[str], query: Callable[[str], Floats]) -> NDAr
     """
     mean = np.mean([query(prompt) for prompt in check_prompts(prompts)], axis=0, dtype=np.float64)
     length = float(np.linalg.norm(mean))
-    return (mean / length if length else mean).astype(np.float32)
+    vector: NDArray[np.float32] = np.asarray(mean / (length or 1.0), dtype=np.float32)
+    return vector
 
 
 def score(moments: Floats, label: Floats, temperature: float) -> NDArray[np.float64]:
@@ -155,7 +156,7 @@ def calibrate(scores: Floats, answers: NDArray[np.bool_]) -> Calibrated | RankOn
         lacking = "yes" if yes == 0 else "no"
         return RankOnly(judged, 1, f"{judged} examples judged, none of them {lacking}")
     mean, scale = float(scores.mean()), float(scores.std())
-    standard = (scores - mean) / (scale or 1.0)
+    standard = np.asarray((scores - mean) / (scale or 1.0), dtype=np.float64)
     slope, intercept = _fit(standard, answers)
     held_out = _left_out(standard, answers)
     shares = (yes - answers) / (judged - 1)  # of yes among all others, (n,)

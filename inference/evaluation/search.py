@@ -189,7 +189,7 @@ def matches(captions: Facts, windows: Facts) -> Floats:
 
     What a caption does not say counts for nobody.
     """
-    agree = (captions.labels[:, None] == windows.labels[None]).astype(np.float64)
+    agree: Floats = (captions.labels[:, None] == windows.labels[None]).astype(np.float64)
     for said, known in zip(captions.thirds.T, windows.thirds.T, strict=True):
         agree += (said[:, None] == known[None]) & (said != UNKNOWN)[:, None]
     return agree
@@ -342,7 +342,10 @@ def _voices(takes: Takes) -> Rows:
 
 def _joined(takes: Takes) -> Rows:
     """(takes, all) of every modality in its first view; what was not measured is 0."""
-    return np.nan_to_num(np.concatenate([views[0] for views in takes.inputs.values()], axis=1))
+    joined: Rows = np.nan_to_num(
+        np.concatenate([views[0] for views in takes.inputs.values()], axis=1)
+    )
+    return joined
 
 
 def _halves(speakers: NDArray[np.str_]) -> Iterator[NDArray[np.bool_]]:

@@ -219,8 +219,8 @@ def draw(material: Material, words: Vectorises, size: int, chance: np.random.Gen
         lost = chance.random(voiced)
         present[:voiced, face] &= lost >= DROPPED
         present[:voiced, speech] &= lost < 1 - DROPPED
-    if material.lines is not None and voiced:
-        labels = material.voices.facts.labels[voices]  # type: ignore[union-attr] - voiced > 0
+    if material.lines is not None and material.voices is not None and voiced:
+        labels = material.voices.facts.labels[voices]
         beside = _same_label(material.lines.takes.facts.labels, labels, chance)
         line_of[:voiced] = beside
         joined = (beside >= 0) & (chance.random(voiced) < LINE_BESIDE)

@@ -127,7 +127,7 @@ def save(
     """
     towers = learnt.towers
     sizes = {
-        modality: int(towers.modalities[str(modality)].mean.shape[0])  # type: ignore[union-attr, index]
+        modality: int(towers.modalities[str(modality)].mean.shape[0])  # type: ignore[index]
         for modality in SPACES
         if str(modality) in towers.modalities
     }

@@ -114,7 +114,6 @@ def keep_words(towers: Towers, tower: Tower, axes: Floats, seed: int) -> None:
 
 def _marks(facts: Facts) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(n, facts) which are true, and which are known (or said)."""
-    count = len(facts)
     parts = [facts.labels[:, None] == np.arange(len(EMOTIONS))]
     known = [np.repeat(facts.labels[:, None] != UNKNOWN, len(EMOTIONS), axis=1)]
     for measure in MEASURES:
@@ -122,6 +121,6 @@ def _marks(facts: Facts) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         parts.append(thirds == np.arange(len(Third)))
         known.append(np.repeat(thirds != UNKNOWN, len(Third), axis=1))
     parts.append(facts.actions)
-    shows = facts.actions.any(axis=1) if facts.actions.shape[1] else np.zeros(count, dtype=np.bool_)
-    known.append(np.repeat(shows[:, None], facts.actions.shape[1], axis=1))
+    seen = facts.actions.sum(axis=1, keepdims=True) > 0
+    known.append(np.repeat(seen, facts.actions.shape[1], axis=1))
     return np.concatenate(parts, axis=1), np.concatenate(known, axis=1)
