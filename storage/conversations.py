@@ -1,7 +1,7 @@
 """Conversations as they stand: who takes part, and how the newest windows read."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,13 +10,11 @@ from sqlalchemy import (
     RowMapping,
     ScalarSelect,
     Select,
-    Table,
     and_,
     exists,
     func,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -25,7 +23,6 @@ from inference.score import DECIMALS, WindowScore
 from storage.carried import carried_through
 from storage.decisions import permitted_now
 from storage.engine import snapshot
-from storage.rows import Row, score_of
 from storage.schema import (
     MINUTE_NS,
     SCALE,
@@ -33,9 +30,9 @@ from storage.schema import (
     participants,
     progress,
     rollups,
-    window_evidence,
     window_scores,
 )
+from storage.scores import scores_at
 from storage.values import LIVE_RUN, ConversationKey
 
 HOLD_NS: Final = 30_000_000_000
@@ -278,7 +275,7 @@ async def _with_participants(
         (row["conversation"], row["participant"]): (row["latest"], row["estimated"])
         for row in (await connection.execute(newest)).mappings()
     }
-    scores = await _scores_at(
+    scores = await scores_at(
         connection,
         tenant,
         {(*key, at) for key, pair in starts.items() for at in pair if at is not None},
@@ -342,31 +339,4 @@ async def _trends(
         scored = row["scored"]
         mean = round(row["distress_sum"] / scored / SCALE, DECIMALS) if scored else None
         found[row["conversation"], row["participant"]].append(TrendPoint(row["minute_ns"], mean))
-    return found
-
-
-async def _scores_at(
-    connection: AsyncConnection, tenant: str, keys: Collection[tuple[str, str, int]]
-) -> dict[tuple[str, str, int | None], WindowScore]:
-    """Live scores by (conversation, participant, start)."""
-    if not keys:
-        return {}
-
-    def at(table: Table) -> Select[Any]:
-        columns = (table.c.conversation, table.c.participant, table.c.start_ns)
-        return select(table).where(
-            table.c.tenant == tenant,
-            table.c.run == LIVE_RUN,
-            tuple_(*columns).in_(list(keys)),
-            # the same once more, column by column: SQLite looks up no tuples in an index
-            *(column.in_({key[place] for key in keys}) for place, column in enumerate(columns)),
-        )
-
-    evidence: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
-    for item in (await connection.execute(at(window_evidence))).mappings():
-        evidence[item["conversation"], item["participant"], item["start_ns"]].append(item)
-    found: dict[tuple[str, str, int | None], WindowScore] = {}
-    for row in (await connection.execute(at(window_scores))).mappings():
-        key = (row["conversation"], row["participant"], row["start_ns"])
-        found[key] = score_of(row, evidence[key])
     return found

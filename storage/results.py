@@ -19,6 +19,7 @@ from storage.engine import reason, snapshot, transaction
 from storage.errors import StoreUnavailableError
 from storage.inserts import insert_new
 from storage.messages import SINKS, Outgoing, write_outbox
+from storage.moments import write_moments
 from storage.rows import evidence_rows, score_row
 from storage.schema import (
     conversations,
@@ -106,7 +107,7 @@ class ResultStore:
         2. set progress; write conversations and participants that are new
         3. insert scores and evidence (never upsert: a conflict is a bug)
         4. count rollups
-        5. for the live run, one outbox row a score and one delivery a sink
+        5. for the live run, words and moments; one outbox row a score and one delivery a sink
         6. insert the transitions of alert rules; for the live run an outbox row for each
            alert that begins or ends, too
 
@@ -242,6 +243,7 @@ async def _commit(
         await rollups.add(connection, rollups.count(batch.scores, facts[key]))
         if batch.key.run == LIVE_RUN:
             await write_words(connection, key, batch.words)
+            await write_moments(connection, batch.key, batch.moments)
     await write_outbox(
         connection,
         [

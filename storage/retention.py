@@ -15,6 +15,8 @@ from storage.schema import (
     consents,
     conversations,
     erasures,
+    label_judgements,
+    moments,
     outbox,
     participants,
     policy_decisions,
@@ -37,8 +39,9 @@ class Retention:
     """How long each class is kept, in days."""
 
     scores_days: float = 90
-    """Scores, evidence, words (where transcripts are kept), what participants carry from
-    window to window, and messages that nobody took, dead or waiting."""
+    """Scores, evidence, moments and what was judged of them, words (where transcripts are kept),
+    what participants carry from window to window, and messages that nobody took, dead or
+    waiting."""
     alerts_days: float = 365
     """Alerts and what nobody took of them, policy decisions and consents."""
     rollups_days: float = 730
@@ -100,6 +103,8 @@ def _without_conversation(before_ns: int) -> ColumnElement[bool]:
 RULES: Final = (
     _Rule("scores", window_evidence, window_evidence.c.start_ns),
     _Rule("scores", window_scores, window_scores.c.start_ns),
+    _Rule("scores", moments, moments.c.start_ns),
+    _Rule("scores", label_judgements, label_judgements.c.start_ns),
     _Rule("scores", utterances, utterances.c.start_ns),
     _Rule("scores", progress, progress.c.closed_until_ns, lambda _: _not_running(progress)),
     _Rule("scores", outbox, outbox.c.at_ns, lambda _: outbox.c.kind != KIND),

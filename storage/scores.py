@@ -1,16 +1,17 @@
 """Stored scores, read back."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Select, Table, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.score import WindowScore
 from storage.engine import snapshot
 from storage.rows import Row, score_of
 from storage.schema import window_evidence, window_scores
-from storage.values import ConversationKey
+from storage.values import LIVE_RUN, ConversationKey
 
 
 async def read_scores(
@@ -82,3 +83,30 @@ async def scores_on(
     for item in (await connection.execute(beside)).mappings():
         evidence[item["participant"], item["start_ns"]].append(item)
     return [score_of(row, evidence[row["participant"], row["start_ns"]]) for row in rows]
+
+
+async def scores_at(
+    connection: AsyncConnection, tenant: str, keys: Collection[tuple[str, str, int]]
+) -> dict[tuple[str, str, int | None], WindowScore]:
+    """Live scores of a tenant by (conversation, participant, start), those of `keys`."""
+    if not keys:
+        return {}
+
+    def at(table: Table) -> Select[Any]:
+        columns = (table.c.conversation, table.c.participant, table.c.start_ns)
+        return select(table).where(
+            table.c.tenant == tenant,
+            table.c.run == LIVE_RUN,
+            tuple_(*columns).in_(list(keys)),
+            # the same once more, column by column: SQLite looks up no tuples in an index
+            *(column.in_({key[place] for key in keys}) for place, column in enumerate(columns)),
+        )
+
+    evidence: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
+    for item in (await connection.execute(at(window_evidence))).mappings():
+        evidence[item["conversation"], item["participant"], item["start_ns"]].append(item)
+    found: dict[tuple[str, str, int | None], WindowScore] = {}
+    for row in (await connection.execute(at(window_scores))).mappings():
+        key = (row["conversation"], row["participant"], row["start_ns"])
+        found[key] = score_of(row, evidence[key])
+    return found

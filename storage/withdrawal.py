@@ -25,6 +25,8 @@ from storage.schema import (
     alerts,
     deliveries,
     feed,
+    label_judgements,
+    moments,
     outbox,
     progress,
     utterances,
@@ -70,8 +72,8 @@ class PolicyStore:
         Returns the decisions that were not on record, None if the conversation was erased.
 
         Consent withdrawn at t deletes what rests on windows that end after t: scores,
-        evidence, rollups, words, messages that wait, rows of the live feed, alerts. An alert that
-        had fired before resolves at t with the reason `withdrawn`. The progress of the
+        evidence, moments, rollups, words, messages that wait, rows of the live feed, alerts. An
+        alert that had fired before resolves at t with the reason `withdrawn`. The progress of the
         participant changes, so that a batch that was drafted before is refused.
 
         Raises StoreUnavailableError.
@@ -198,15 +200,18 @@ async def _fence(
 async def _delete_windows(
     connection: AsyncConnection, key: ParticipantKey, starts: Sequence[int]
 ) -> None:
-    """Scores and evidence of these windows, which follow each other; minutes counted anew."""
+    """Scores and evidence of these windows, which follow each other; minutes counted anew.
+
+    Under the live run their moments, too, and what was judged of them.
+    """
     first_ns, last_ns = min(starts), max(starts)
-    for table in (window_evidence, window_scores):
+    of_live = (moments, label_judgements) if key.run == LIVE_RUN else ()
+    for table in (window_evidence, window_scores, *of_live):
+        these = _of(table, ConversationKey(key.tenant, key.conversation), key.participant)
+        if table not in of_live:
+            these &= table.c.run == key.run
         await connection.execute(
-            delete(table).where(
-                _of(table, ConversationKey(key.tenant, key.conversation), key.participant),
-                table.c.run == key.run,
-                table.c.start_ns.between(first_ns, last_ns),
-            )
+            delete(table).where(these, table.c.start_ns.between(first_ns, last_ns))
         )
     await rollups.recount_minutes(connection, key, first_ns, last_ns)
 

@@ -6,6 +6,7 @@ Its answers have the shapes of the HTTP API; what is posted is kept and acted up
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -156,6 +157,7 @@ class FakeApi:
             }
         ]
         self.rules = some_rules()
+        self.labels = [label("fed-up", ["has had enough", "asks for a refund"])]
         self.erased: list[dict[str, Any]] = []
         self.missing: tuple[str, ...] = ()
         self.away = False
@@ -246,6 +248,13 @@ class FakeApi:
             "decisions": lambda: listed(some_decisions(query) if mine else []),
             "consents": lambda: listed(some_consents() if mine else []),
             "erasures": lambda: listed(self.erased if mine else []),
+            "search": lambda: found(some_moments() if mine else []),
+            "labels": lambda: listed(self.labels if mine else []),
+            **{
+                f"labels/{one['name']}/moments": partial(labelled, one)
+                for one in self.labels
+                if mine
+            },
             "system": lambda: some_system() if mine else {"now": ago(0)},
         }
         if path not in answers:
@@ -267,8 +276,12 @@ class FakeApi:
         if caller["rank"] == "viewer":
             raise HTTPException(403, "This needs the rank supervisor; the credentials have viewer.")
         parts = path.split("/")
-        if parts[0] == "alerts":
-            return await self._change_alert(caller, parts[1], parts[2], body)
+        if parts[0] in {"alerts", "labels"}:
+            return (
+                await self._change_alert(caller, parts[1], parts[2], body)
+                if parts[0] == "alerts"
+                else self._change_label(method, parts, body)
+            )
         if path == "rules/backtest":
             return JSONResponse(some_backtest())
         if parts[0] == "rules" and method == "PUT":
@@ -315,6 +328,22 @@ class FakeApi:
             return JSONResponse(receipt, 201)
         raise HTTPException(404, "Not Found")
 
+    def _change_label(self, method: str, parts: list[str], body: dict[str, Any]) -> Response:
+        known = next((one for one in self.labels if one["name"] == parts[1]), None)
+        if method == "PUT":
+            made = label(parts[1], body["prompts"])
+            self.labels = [one for one in self.labels if one is not known] + [made]
+            return JSONResponse(made)
+        if known is None:
+            raise HTTPException(404, "No label of this tenant has this name.")
+        if method == "DELETE":
+            self.labels.remove(known)
+            return Response(status_code=204)
+        known["judged"]["holds" if body["holds"] else "holds_not"] += 1
+        known["needed"] -= 1
+        known["said"] = known.get("said", {}) | {body["start"]: body["holds"]}
+        return JSONResponse(known)
+
     async def _change_alert(
         self, caller: dict[str, Any], name: str, what: str, body: dict[str, Any]
     ) -> Response:
@@ -347,6 +376,56 @@ def some_calls() -> list[dict[str, Any]]:
         }
         for n in (1, 2)
     ]
+
+
+def label(name: str, prompts: list[str]) -> dict[str, Any]:
+    """A label of which two moments were judged."""
+    return {
+        "name": name,
+        "prompts": prompts,
+        "created": ago(900),
+        "by": "alice",
+        "judged": {"holds": 1, "holds_not": 1},
+        "needed": 18,
+    }
+
+
+def some_moments() -> list[dict[str, Any]]:
+    """Two, the nearest first; words of one were kept."""
+    return [
+        {
+            "conversation": "call-a-1",
+            "participant": "p-1",
+            "role": "customer",
+            "queue": "billing",
+            "start": ago(95 + 30 * n),
+            "end": ago(92 + 30 * n),
+            "similarity": 0.62 - n / 5,
+            "label": None if n else "anger",
+            "distress": None if n else 0.81,
+            "cues": [{"modality": "speech", "cue": "loud for this line"}],
+            "imputed": bool(n),
+            "words": [{"text": "I want my money back"}] if not n else [],
+            "link": "/",
+        }
+        for n in range(2)
+    ]
+
+
+def found(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a search answers."""
+    return {"items": items, "space": "s-1", "indexed": 120, "other_space": 3, "left_out": 0}
+
+
+def labelled(known: dict[str, Any]) -> dict[str, Any]:
+    """The same beside a label that is an order only."""
+    said = known.get("said", {})
+    items = [
+        one | {"probability": None, "judged": said.get(one["start"])} for one in some_moments()
+    ]
+    judged = sum(known["judged"].values())
+    missing = f"{judged} of 20 examples judged"
+    return found(items) | {"label": known, "calibration": None, "missing": missing}
 
 
 def some_rules() -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ COMMANDS: Final = (
     (app, "streams.cli.config:config", "config"),
     (app, "streams.cli.erase:erase", "erase"),
     (app, "streams.cli.retention:retention", "retention"),
+    (app, "streams.cli.search:search", "search"),
     (topics, "streams.cli.topics_create:create", "create"),
     (db, "streams.cli.db_upgrade:upgrade", "upgrade"),
     (cache, "streams.cli.cache_rebuild:rebuild", "rebuild"),

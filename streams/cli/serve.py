@@ -45,6 +45,7 @@ async def _serve(settings: Settings) -> None:
     from storage.engine import open_engine
     from streams import traces
     from streams.cli._privacy import open_eraser
+    from streams.cli._search import open_finder
     from streams.serving.access.limits import Limits
     from streams.serving.api.service import build_api
     from streams.serving.server import Server, listen, until_signalled, url
@@ -65,6 +66,7 @@ async def _serve(settings: Settings) -> None:
             cache,
             authenticate,
             eraser=open_eraser(settings, engine, cache),
+            finder=open_finder(settings, engine),
             limits=Limits(settings.rate_limit, settings.refused_limit),
             body_limit_bytes=settings.body_limit_bytes,
             k_floor=settings.k_floor,

@@ -60,6 +60,12 @@ async def rules(page: Page) -> None:
     await expect(page.locator(".plot canvas").first).to_be_visible(timeout=SOON_MS)
 
 
+async def search(page: Page) -> None:
+    """A label with moments to judge, and the form of another one."""
+    await page.get_by_role("button", name="Show moments of fed-up").click(timeout=SOON_MS)
+    await expect(page.locator(".moment").first).to_be_visible(timeout=SOON_MS)
+
+
 async def trends(page: Page) -> None:
     """Courses and changes."""
     await expect(page.locator(".course").first).to_be_visible(timeout=SOON_MS)
@@ -87,6 +93,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Page], Awaitable[None]]]] = {
     "live": ("/", "alice", live),
     "conversation": ("/conversations/c-2001", "alice", conversation),
     "alerts": ("/alerts", "alice", alerts),
+    "search": ("/search", "alice", search),
     "rules": ("/rules", "alice", rules),
     "trends": ("/trends", "alice", trends),
     "calls": ("/trends", "alice", calls),

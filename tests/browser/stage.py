@@ -28,6 +28,7 @@ from storage.digests import Digests
 from storage.engine import open_engine, transaction
 from storage.erasure import Eraser
 from storage.keys import create_key
+from storage.moment_search import MomentSearch
 from storage.outbox import delivered, pending, put_off
 from storage.results import ResultStore
 from storage.rules import put_rule, read_every_rule
@@ -51,11 +52,13 @@ from streams.serving.access.bearer import Keys, bearer
 from streams.serving.access.caller import Rank
 from streams.serving.access.scopes import EVERY_SCOPE, TENANT_SCOPES
 from streams.serving.api.service import Api, build_api
+from streams.serving.finder import Finder
 from streams.serving.server import running
 from streams.worker.alerting import Alerting, end_alerts
 from streams.worker.relay import Relay
 from tests.browser.pages_process import dashboard
 from tests.browser.story import TENANT, silent, spoken
+from tests.moments import SPACE, FakeSpace, Vector, moment, noise, unit
 from tests.scores import SECOND_NS
 
 OTHER_TENANT = "other"
@@ -151,6 +154,7 @@ class Call:
                 closed_until_ns=scores[-1].end_ns, alerts=b"" if before is None else before.alerts
             ),
             scores=scores,
+            moments=tuple(moment(score, vector_of(score)) for score in scores if score.distress),
             conversation=self.facts,
             words=tuple(
                 Utterance(
@@ -178,6 +182,29 @@ class Call:
         assert score.distress is not None
         distress = msgspec.structs.replace(score.distress, smoothed=round(smoothed, 4))
         return msgspec.structs.replace(score, distress=distress)
+
+
+DISTRESSED, CALM, GLAD = unit([1]), unit([0, 1]), unit([0, 0, 1])
+STAGE_SPACE = FakeSpace(
+    known={
+        **dict.fromkeys(
+            ["raised", "voice", "asks", "for", "refund", "has", "had", "enough"], DISTRESSED
+        ),
+        **dict.fromkeys(["calm", "and", "friendly"], CALM),
+        **dict.fromkeys(["laughs", "sounds", "relieved"], GLAD),
+    }
+)
+"""It knows what the examples of the page say."""
+
+
+def vector_of(score: WindowScore) -> Vector:
+    """How a window sounds, and something of its own."""
+    assert score.distress is not None
+    level = score.distress.probability
+    glad = 0.8 if score.decision.label is Emotion.JOY else 0.05
+    own = 0.5 * noise(score.start_ns // SECOND_NS % 2**31)
+    sounds = level * DISTRESSED + (1 - level) * 0.5 * CALM + glad * GLAD
+    return unit((sounds + own).tolist())
 
 
 def window(conversation: str, part: Part, start_ns: int, level: float) -> WindowScore:
@@ -435,6 +462,7 @@ async def stage(folder: Path, *, runs: bool = True) -> AsyncIterator[Stage]:
         cache,
         bearer(Keys(engine), None),
         eraser=Eraser(engine, cache, digests=DIGESTS),
+        finder=Finder(STAGE_SPACE, MomentSearch(engine, SPACE)),
     )
     await _write_rules(engine, now_ns)
     set_up = Stage(
@@ -610,6 +638,24 @@ async def _act(set_up: Stage) -> None:
         ]
         for answer in done:
             answer.raise_for_status()
+        await _judge(alice)
+
+
+async def _judge(alice: httpx.AsyncClient) -> None:
+    """Two labels of one's own: one was judged often, the other hardly."""
+    for name, prompts, often in (
+        ("fed-up", ["has had enough", "raised voice, asks for refund"], 12),
+        ("relieved", ["laughs, sounds relieved"], 2),
+    ):
+        (await alice.put(f"/labels/{name}", json={"prompts": prompts})).raise_for_status()
+        near = await alice.get(f"/labels/{name}/moments", params={"limit": often})
+        far = await alice.get("/search", params={"q": "calm and friendly", "limit": often})
+        for answer, usual in ((near, True), (far, False)):
+            for place, one in enumerate(answer.json()["items"]):
+                said = {word: one[word] for word in ("conversation", "participant", "start")}
+                body = said | {"holds": usual if place % 5 else not usual}
+                judged = await alice.post(f"/labels/{name}/judgements", json=body)
+                judged.raise_for_status()
 
 
 async def _main() -> None:

@@ -13,7 +13,7 @@ from tests.browser.pages_process import dashboard, serving
 from tests.browser.screens import CHROMIUM, browsing
 from tests.fake_api import ADA, ALICE, BOB, VICTOR, FakeApi, alert
 
-PAGES = ("", "alerts", "rules", "trends", "privacy", "system")
+PAGES = ("", "alerts", "search?q=calm", "rules", "trends", "privacy", "system")
 SOON_MS = 15_000
 pytestmark = pytest.mark.skipif(
     not Path(CHROMIUM).exists(), reason="no chromium: apt-get install chromium"
@@ -140,6 +140,54 @@ async def test_a_rule_is_tried_out_corrected_saved_and_switched_off() -> None:
         await page.get_by_role("button", name="Really switch off?").click()
         await expect(page.get_by_text("sustained-distress is off")).to_be_visible()
     assert [one for one in errors if "422" not in one] == []
+
+
+async def test_moments_are_found_and_a_label_is_made_judged_and_deleted() -> None:
+    api = FakeApi()
+    async with pages(api) as url, browsing() as (page, errors):
+        await sign_in(page, url, ALICE, "search")
+        await page.get_by_label("What it sounded like").fill("raised voice", timeout=SOON_MS)
+        await page.get_by_label("What it sounded like").press("Enter")
+        first = page.locator(".moment").first
+        await expect(first).to_contain_text("I want my money back")
+        await expect(first).to_contain_text("anger")
+        await expect(page.locator(".moment").last).to_contain_text("partly expected")
+        await expect(page.get_by_text("3 older windows cannot be compared")).to_be_visible()
+        link = await first.get_by_role("link").get_attribute("href")
+        assert (link or "").startswith("/conversations/call-a-1?at=")
+        assert await first.get_by_role("button").count() == 0, "there is no label to judge"
+
+        await page.get_by_role("button", name="Show moments of fed-up").click()
+        await expect(page.get_by_text("Ranked only: 2 of 20 examples judged")).to_be_visible()
+        await first.get_by_role("button", name="does not").click()
+        await expect(page.get_by_text("fed-up: 3 of 20 judged: ranked only.")).to_be_visible()
+        sent = api.posted[-1]
+        assert sent[:3] == ("alice", "POST", "labels/fed-up/judgements")
+        assert (sent[3]["conversation"], sent[3]["holds"]) == ("call-a-1", False)
+
+        await page.get_by_role("button", name="New label").click()
+        await page.get_by_label("Name").fill("two words")
+        await page.get_by_label("Sentences that describe it").fill("speaks slowly\nsounds resigned")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("letters, digits and")).to_be_visible()
+        await page.get_by_label("Name").fill("resigned")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("Moments near the label resigned")).to_be_visible()
+        put = ("alice", "PUT", "labels/resigned")
+        assert api.posted[-1] == (*put, {"prompts": ["speaks slowly", "sounds resigned"]})
+        await page.get_by_role("button", name="Delete resigned").click()
+        await expect(page.get_by_text("resigned was deleted")).to_be_visible()
+        await expect(page.locator(".own")).to_have_count(1)
+    assert errors == []
+
+
+async def test_a_viewer_finds_moments_and_judges_none() -> None:
+    async with pages(FakeApi()) as url, browsing() as (page, errors):
+        await sign_in(page, url, VICTOR, "search?label=fed-up")
+        await expect(page.locator(".moment").first).to_be_visible(timeout=SOON_MS)
+        for name in ("holds", "Edit fed-up", "Delete fed-up", "New label"):
+            assert await page.get_by_role("button", name=name).count() == 0
+    assert errors == []
 
 
 async def test_an_erasure_needs_its_words_typed_and_leaves_a_receipt() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import redis.asyncio as redis
 from sqlalchemy import insert, select
@@ -17,7 +18,9 @@ from storage.digests import Digests, NoSecretError
 from storage.engine import snapshot, transaction
 from storage.erasure import Eraser, ErasurePlace, list_erasures
 from storage.errors import StoreUnavailableError
+from storage.moments import MomentKey
 from storage.outbox import append_to_feed, pending
+from storage.own_labels import LabelJudgement, judge_moment, put_label
 from storage.results import ResultStore
 from storage.schema import alert_events, alerts, audit_log, feed, metadata, tombstones
 from storage.values import (
@@ -33,6 +36,7 @@ from storage.withdrawal import PolicyStore
 from streams.worker.relay import Relay
 from tests.integration.test_relay import FakeKafka
 from tests.integration.test_withdrawal import alert_row, event_row
+from tests.moments import moment, noise
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 
 DIGESTS = Digests("a long secret")
@@ -77,6 +81,7 @@ def call_of(conversation: str, name: str, *, subject: str | None) -> Participant
         whole,
         conversation=replace(facts, participants=(replace(one, subject=digest),)),
         words=(words,),
+        moments=(moment(scores[0], noise(1)),),
     )
 
 
@@ -89,8 +94,13 @@ async def fill(engine: AsyncEngine, cache: Cache, conversation: str, subject: st
     await relay.serve("feed")
     await ResultStore(engine).end_conversation(facts_of(conversation), NOW_NS)
     await PolicyStore(engine, DIGESTS).record(news_of(conversation, name))
+    of = {"conversation": conversation, "participant": name}
+    await put_label(engine, "acme", "calm", ["a calm voice"], by="ana", now_ns=NOW_NS, most=9)
+    judgement = LabelJudgement(
+        key=MomentKey(conversation, name, START_NS), holds=True, judged_ns=NOW_NS, judged_by="ana"
+    )
+    assert await judge_moment(engine, "acme", "calm", judgement) is not None
     async with transaction(engine) as connection:
-        of = {"conversation": conversation, "participant": name}
         await connection.execute(insert(alerts).values(alert_row(conversation, 4, None) | of))
         await connection.execute(
             insert(alert_events).values(event_row(conversation, "firing", 4, 0.7) | of)
@@ -141,12 +151,17 @@ def news_of(conversation: str, name: str) -> PolicyNews:
     )
 
 
+def plain(value: Any) -> Any:
+    """As it can be compared."""
+    return value.tobytes() if isinstance(value, np.ndarray) else value
+
+
 async def everything(engine: AsyncEngine) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table."""
     async with snapshot(engine) as connection:
         return {
             table.name: [
-                dict(row)
+                {name: plain(value) for name, value in row.items()}
                 for row in (
                     await connection.execute(select(table).order_by(*table.primary_key.columns))
                 ).mappings()
@@ -187,7 +202,8 @@ async def test_no_row_and_no_key_mentions_an_erased_conversation(
     assert {name for name, rows in before.items() if of(rows, GONE)} >= {
         "conversations", "participants", "progress", "window_scores", "window_evidence",
         "rollups", "outbox", "deliveries", "feed", "alerts", "alert_events",
-        "policy_decisions", "consents", "audit_log", "utterances",
+        "policy_decisions", "consents", "audit_log", "utterances", "moments",
+        "label_judgements",
     }  # fmt: skip
     assert mentions(keys_before, GONE, STAYS), "the search finds what is there"
     eraser = Eraser(engine, cache, digests=DIGESTS)

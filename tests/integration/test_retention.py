@@ -13,13 +13,16 @@ from storage.digests import Digests
 from storage.engine import snapshot, transaction
 from storage.erasure import Eraser
 from storage.messages import Outgoing, write_outbox
+from storage.moments import MomentKey
 from storage.outbox import give_up
+from storage.own_labels import LabelJudgement, judge_moment, put_label
 from storage.results import ResultStore
 from storage.retention import DAY_NS, RULES, Expired, Retention, apply, expired
 from storage.schema import alert_events, alerts, audit_log, metadata
 from storage.values import ConversationFacts, ConversationKey, Utterance
 from storage.withdrawal import PolicyStore
 from tests.integration.test_withdrawal import alert_row, event_row, news, no, ruling
+from tests.moments import moment, noise
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 
 ENDED_NS = START_NS + 30 * SECOND_NS
@@ -37,7 +40,14 @@ async def fill(engine: AsyncEngine) -> None:
     """A conversation that ended, one that runs, a decision, an alert, a look, and an erasure."""
     for conversation in ("c-1", "c-runs"):
         scores = [distressed(n, conversation=conversation) for n in range(5)]
-        await ResultStore(engine).commit([replace(batch(scores, None), words=(SAID,))])
+        moments = tuple(moment(score, noise(n)) for n, score in enumerate(scores))
+        done = replace(batch(scores, None), words=(SAID,), moments=moments)
+        await ResultStore(engine).commit([done])
+        await put_label(engine, "acme", "calm", ["calm"], by="ana", now_ns=START_NS, most=9)
+        judgement = LabelJudgement(
+            key=MomentKey(conversation, "p-1", START_NS), holds=True, judged_ns=1, judged_by="ana"
+        )
+        assert await judge_moment(engine, "acme", "calm", judgement) is not None
     await ResultStore(engine).end_conversation(
         ConversationFacts(tenant="acme", conversation="c-1", started_ns=START_NS), ENDED_NS
     )
@@ -78,6 +88,8 @@ def gone(found: Iterable[Expired]) -> dict[str, int]:
                 "tombstones",
                 "window_scores",
                 "window_evidence",
+                "moments",
+                "label_judgements",
                 "utterances",
                 "progress",
                 "outbox",
@@ -170,5 +182,6 @@ def test_every_table_with_a_time_of_somebody_has_a_rule() -> None:
         "feed",  # the relay keeps an hour
         "deliveries",  # go with their message
         "rules",  # hold no person
+        "own_labels",  # the same
         "api_keys",
     }

@@ -17,6 +17,8 @@ from storage.consents import ConsentPlace, list_consents
 from storage.conversations import list_conversations
 from storage.decisions import DecisionPlace, list_decisions, read_decisions
 from storage.engine import snapshot, transaction
+from storage.moments import MomentKey
+from storage.own_labels import LabelJudgement, judge_moment, put_label
 from storage.results import ResultStore
 from storage.rollups import read_rollups, recount
 from storage.schema import (
@@ -24,6 +26,8 @@ from storage.schema import (
     alerts,
     deliveries,
     feed,
+    label_judgements,
+    moments,
     outbox,
     progress,
     rollups,
@@ -43,6 +47,7 @@ from storage.values import (
 from storage.withdrawal import PolicyStore
 from streams.worker.relay import Relay
 from tests.integration.test_relay import FakeKafka
+from tests.moments import moment, noise
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 
 KEY = ConversationKey("acme", "c-1")
@@ -525,6 +530,31 @@ async def test_words_that_reach_beyond_a_withdrawal_go(engine: AsyncEngine) -> N
     await ResultStore(engine).commit([replace(batch(scores, None), words=tuple(words))])
     await PolicyStore(engine).record(news(no(3.5)))
     assert [row["segment"] for row in await rows(engine, utterances)] == ["s-0", "s-1", "s-2"]
+
+
+async def test_moments_and_what_was_judged_of_them_go_with_their_windows(
+    engine: AsyncEngine,
+) -> None:
+    scores = [distressed(n) for n in range(9)]
+    found = tuple(moment(score, noise(n)) for n, score in enumerate(scores))
+    other = batch([distressed(0, participant="p-2")], None)
+    beside = (moment(other.scores[0], noise(9)),)
+    await ResultStore(engine).commit(
+        [replace(batch(scores, None), moments=found), replace(other, moments=beside)]
+    )
+    await put_label(engine, "acme", "calm", ["calm"], by="ana", now_ns=1, most=9)
+    for score in (scores[0], scores[8], other.scores[0]):
+        key = MomentKey("c-1", score.participant, score.start_ns)
+        judgement = LabelJudgement(key=key, holds=True, judged_ns=1, judged_by="ana")
+        assert await judge_moment(engine, "acme", "calm", judgement) is not None
+    await PolicyStore(engine).record(news(no(5)))
+    left = [
+        (row["participant"], (row["start_ns"] - START_NS) // SECOND_NS)
+        for row in await rows(engine, moments)
+    ]
+    assert sorted(left) == [("p-1", 0), ("p-1", 1), ("p-1", 2), ("p-2", 0)]
+    judged = [(row["participant"], row["start_ns"]) for row in await rows(engine, label_judgements)]
+    assert sorted(judged) == [("p-1", START_NS), ("p-2", START_NS)]
 
 
 async def test_minutes_that_retention_took_are_not_counted_again(engine: AsyncEngine) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -21,14 +22,21 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.contract import parse_time
 from storage.cache import MemoryCache
 from storage.engine import open_engine
 from storage.erasure import Eraser
+from storage.moment_search import MomentSearch
+from storage.results import ResultStore
 from storage.upgrade import upgrade
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
+from streams.serving.finder import Finder
 from tests.calls import MIDNIGHT_NS, MINUTE_NS, Call, store_calls
+from tests.moments import SPACE, FakeSpace, noise, searchable
+from tests.scores import distressed
 from tests.unit.test_cross_tenant import ALERT, DIGESTS, OUTBOX, THEIRS, fill
 
 EXAMPLES = 15
@@ -53,6 +61,13 @@ CHECKS: list[Callable[..., Any]] = [
 ]
 
 
+async def store_example(engine: AsyncEngine) -> None:
+    """The moment that the document's example of a judgement is about."""
+    at_ns = parse_time("2026-11-23T10:00:03Z")
+    score = replace(distressed(0, conversation="c-42", start_ns=at_ns), tenant=THEIRS)
+    assert not (await ResultStore(engine).commit([searchable([score], [noise(1)])])).failed
+
+
 def endless(operation: Any) -> bool:
     """Streams are tested where they can be ended."""
     responses = operation.definition.raw["responses"]
@@ -74,7 +89,9 @@ def test_every_route_answers_as_documented(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
         eraser = Eraser(engine, digests=DIGESTS)
-        app = build_api(engine, MemoryCache(), everyone(THEIRS), eraser=eraser).app
+        finder = Finder(FakeSpace(), MomentSearch(engine, SPACE))
+        api = build_api(engine, MemoryCache(), everyone(THEIRS), eraser=eraser, finder=finder)
+        app = api.app
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         client = httpx.AsyncClient(transport=transport, base_url="http://api")
 
@@ -92,6 +109,7 @@ def test_every_route_answers_as_documented(tmp_path: Path) -> None:
                 for n in range(9)
             ]
             await store_calls(engine, calls, "call")
+            await store_example(engine)
 
         async def send(case: Case) -> httpx.Response:
             asked = case.as_transport_kwargs(base_url="http://api")

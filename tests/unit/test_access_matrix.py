@@ -11,7 +11,6 @@ from joserfc.jwk import ECKey
 
 from storage.audit import Entry, list_recorded
 from storage.engine import open_engine
-from storage.erasure import Eraser
 from storage.keys import revoke_key
 from storage.upgrade import upgrade
 from streams.serving.access.bearer import Keys, bearer
@@ -30,10 +29,13 @@ __all__ = ["bench", "prepared"]
 ROUTES = [one for one in asked(tenants.BARE) if one.method != "HEAD"]
 GUARDED = [one for one in ROUTES if one.path not in OPEN]
 WRITES = [one for one in tenants.ROUTES if one.method != "GET"]
+FINDS = ("/v1/search", "/v1/labels/{name}/moments")
+"""They show moments of conversations that nobody named."""
 LOOKS = [
     one
     for one in tenants.ROUTES
-    if one.method == "GET" and ("{conversation}" in one.path or "{alert}" in one.path)
+    if one.method == "GET"
+    and ("{conversation}" in one.path or "{alert}" in one.path or one.path in FINDS)
 ]
 EXPIRED_S = 1_000_000
 LOWER = {Rank.VIEWER: None, Rank.SUPERVISOR: Rank.VIEWER, Rank.ADMIN: Rank.SUPERVISOR}
@@ -48,6 +50,11 @@ VERBS = {
     ("POST", "/v1/erasures"): "erasure.create",
     ("POST", "/v1/keys"): "key.create",
     ("DELETE", "/v1/keys/{key}"): "key.revoke",
+    ("PUT", "/v1/labels/{name}"): "label.put",
+    ("DELETE", "/v1/labels/{name}"): "label.delete",
+    ("POST", "/v1/labels/{name}/judgements"): "label.judge",
+    ("GET", "/v1/search"): "moment.search",
+    ("GET", "/v1/labels/{name}/moments"): "label.moments",
     ("GET", "/v1/conversations/{conversation}"): "conversation.view",
     ("GET", "/v1/conversations/{conversation}/scores"): "conversation.scores",
     ("GET", "/v1/conversations/{conversation}/transcript"): "conversation.transcript",
@@ -152,11 +159,7 @@ def test_every_write_and_every_look_at_one_conversation_has_a_verb() -> None:
 
 @named([*WRITES, *LOOKS])
 async def test_each_leaves_exactly_one_entry_with_its_verb(route: Asked, bench: Any) -> None:
-    app = app_of(
-        bench.engine,
-        bearer(Keys(bench.engine)),
-        eraser=Eraser(bench.engine, digests=tenants.DIGESTS),
-    )  # nobody has looked at anything in this one
+    app = tenants.whole_app(bench.engine)  # nobody has looked at anything in this one
     before = await list_recorded(bench.engine, tenants.THEIRS, limit=99)
     path, query = next(bench.questions(route))
     async with client_of(app) as client:
@@ -171,7 +174,8 @@ async def test_each_leaves_exactly_one_entry_with_its_verb(route: Asked, bench: 
     [entry] = [one.entry for one in after[: len(after) - len(before)]]
     assert entry.action == VERBS[route.method, route.path]
     assert entry.actor == "zebra-crm"
-    about = "{conversation}" in route.path or "{alert}" in route.path
+    judged = route.path.endswith("/judgements")
+    about = "{conversation}" in route.path or "{alert}" in route.path or judged
     assert entry.conversation == (ABOUT if about else None)
     for content in ("words", "note", "zebra-subject"):
         assert content not in str(entry.details)

@@ -25,12 +25,13 @@ from pyarrow import parquet
 from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from inference.contract import to_json
+from inference.contract import format_time, to_json
 from storage import schema
 from storage.audit import Entry, record
 from storage.digests import Digests
 from storage.engine import open_engine, snapshot, transaction
 from storage.erasure import Eraser
+from storage.moment_search import MomentSearch
 from storage.results import ResultStore
 from storage.upgrade import upgrade
 from streams.serving.access.bearer import Keys, bearer
@@ -39,8 +40,10 @@ from streams.serving.access.guard import OPEN
 from streams.serving.access.routes import Asked, asked
 from streams.serving.access.scopes import EVERY_SCOPE, needed
 from streams.serving.exports.formats import WRITTEN, Format
+from streams.serving.finder import Finder
 from tests.access import app_of, client_of, headers, new_key
-from tests.scores import START_NS, batch, distressed
+from tests.moments import SPACE, FakeSpace, noise, searchable
+from tests.scores import START_NS, distressed
 
 MINE, THEIRS = "acme", "zebra"
 MARK = "zebra"
@@ -73,10 +76,10 @@ QUERIES = {
 }
 NEUTRAL = {
     *("state", "min_distress", "from", "to", "resolution", "cursor", "limit", "format"),
-    *("severity", "acknowledged", "allowed", "dead", "group", "bucket", "role"),
+    *("severity", "acknowledged", "allowed", "dead", "group", "bucket", "role", "emotion", "q"),
 }
 """Parameters that name nothing of anybody. Each word that one may be is asked for."""
-NEEDED = {"from": "2025-11-24T00:00:00Z", "to": "2025-11-25T00:00:00Z"}
+NEEDED = {"from": "2025-11-24T00:00:00Z", "to": "2025-11-25T00:00:00Z", "q": "calm"}
 """Sent wherever a route has them: what both tenants have lies in between."""
 RULE = {
     "metric": "distress", "enter": 0.6, "exit": 0.4, "for_s": 5, "keep_firing_for_s": 5,
@@ -89,9 +92,24 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/rules/backtest"): {"rule": RULE, "queue": "zebra-queue"}
     | {name: NEEDED[name] for name in ("from", "to")},
     ("POST", "/v1/erasures"): {"conversation": "zebra-call"},
+    ("PUT", "/v1/labels/{name}"): {"prompts": ["calm and resigned"]},
+    ("POST", "/v1/labels/{name}/judgements"): {
+        "conversation": "zebra-call",
+        "participant": "zebra-party",
+        "start": format_time(START_NS),
+        "holds": False,
+    },
 }
 OTHER_BODIES: dict[tuple[str, str], Sequence[Any]] = {
     ("POST", "/v1/erasures"): ({"conversation": "c-1"}, {"subject": "zebra-subject"}),
+    ("POST", "/v1/labels/{name}/judgements"): (
+        {
+            "conversation": "c-1",
+            "participant": "zebra-party",
+            "start": format_time(START_NS),
+            "holds": False,
+        },
+    ),
 }
 """Further bodies that name what is the other tenant's."""
 BODIES_ENDING = {
@@ -123,6 +141,8 @@ ROWS: dict[str, dict[str, Any]] = {
         "kafka_until": "2025-11-25T16:00:00Z"}},
     "tombstones": {},
     "utterances": {"text": "zebra words", "confidence": 0.5},
+    "own_labels": {"label": "zebra-rule", "prompts": ["zebra, striped"]},
+    "label_judgements": {"label": "zebra-rule", "holds": True},
     "api_keys": {
         "key_id": "zebra-key", "rank": "viewer", "scopes": ["read"], "revoked_ns": None,
         "expires_ns": None, "used_ns": None,
@@ -132,7 +152,7 @@ ROWS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 BY_STORES = {
     *("conversations", "participants", "progress", "window_scores", "window_evidence"),
-    *("rollups", "feed", "audit_log"),
+    *("rollups", "feed", "audit_log", "moments"),
 }
 """Tables that `fill` fills as the program does."""
 
@@ -140,7 +160,8 @@ BY_STORES = {
 def whole_app(engine: AsyncEngine) -> FastAPI:
     """Every route, with keys."""
     eraser = Eraser(engine, digests=DIGESTS)
-    app: FastAPI = app_of(engine, bearer(Keys(engine)), eraser=eraser)
+    finder = Finder(FakeSpace(), MomentSearch(engine, SPACE))
+    app: FastAPI = app_of(engine, bearer(Keys(engine)), eraser=eraser, finder=finder)
     return app
 
 
@@ -178,7 +199,7 @@ async def fill(engine: AsyncEngine) -> None:
         score = msgspec.structs.replace(
             distressed(0, conversation=conversation, participant=party), tenant=tenant
         )
-        stored = batch([score], None, queue=queue)
+        stored = searchable([score], [noise(len(tenant))], queue=queue)
         digest = DIGESTS.subject(tenant, "zebra-subject")  # one name, a digest for each tenant
         who = tuple(replace(one, subject=digest) for one in stored.conversation.participants)
         stored = replace(stored, conversation=replace(stored.conversation, participants=who))

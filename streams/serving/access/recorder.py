@@ -31,8 +31,9 @@ _ERRORS: Final = 400
 _SAFE: Final = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
 _READING: Final = ("GET", "HEAD")
 _VERBS: Final = {"PUT": "put", "PATCH": "change", "DELETE": "delete", "POST": "create"}
-_OWN_WORDS: Final = {"key.delete": "key.revoke"}
+_OWN_WORDS: Final = {"key.delete": "key.revoke", "label.judgements": "label.judge"}
 _SINGULAR: Final = {"deliveries": "delivery"}
+_FINDING: Final = {"/v1/search": "moment.search", "/v1/labels/{name}/moments": "label.moments"}
 
 
 def note(request: Request, **details: Any) -> None:
@@ -48,8 +49,8 @@ def described(
 ) -> tuple[str, str | None, dict[str, Any]] | None:
     """Action, conversation and details of a request; None where none goes on record.
 
-    Every write does. Looking does where it is at one conversation or one alert: lists and
-    means over many do not.
+    Every write does. Looking does where it is at one conversation or one alert, and where it
+    shows moments of conversations that nobody named: lists and means over many do not.
 
     Args:
         method: of the request.
@@ -70,6 +71,8 @@ def described(
             action = ".".join(("conversation", *(rest or ["view"])))
         elif noun == "alert" and path:
             action = ".".join(("alert", *(rest or ["view"])))
+        elif template in _FINDING:
+            action = _FINDING[template]
         elif conversation is not None:
             action = f"conversation.{words[0]}"
         else:

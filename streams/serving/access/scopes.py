@@ -8,11 +8,12 @@ class Scope(StrEnum):
     """One part of the API. Credentials have some or all."""
 
     READ = "read"
-    """Look at conversations, scores, alerts, rules, trends and the state of the system."""
+    """Look at conversations, scores, alerts, rules, trends, found moments, labels and the state
+    of the system."""
     ALERTS = "alerts"
     """Acknowledge, snooze and judge alerts; send deliveries again."""
     RULES = "rules"
-    """Write rules, and try them on stored scores."""
+    """Write rules and labels of one's own, try them on what is stored, and judge moments."""
     PRIVACY = "privacy"
     """Policy decisions, consents and erasures."""
     KEYS = "keys"
@@ -32,10 +33,12 @@ _PARTS: Final = {
     "conversations": (Scope.READ, Scope.READ),
     "live": (Scope.READ, Scope.READ),
     "trends": (Scope.READ, Scope.READ),
+    "search": (Scope.READ, Scope.READ),
     "system": (Scope.READ, Scope.READ),
     "alerts": (Scope.READ, Scope.ALERTS),
     "deliveries": (Scope.READ, Scope.ALERTS),
     "rules": (Scope.READ, Scope.RULES),
+    "labels": (Scope.READ, Scope.RULES),
     "decisions": (Scope.PRIVACY, Scope.PRIVACY),
     "consents": (Scope.PRIVACY, Scope.PRIVACY),
     "erasures": (Scope.PRIVACY, Scope.PRIVACY),

@@ -25,9 +25,11 @@ from streams.serving.api import (
     deliveries,
     exports,
     health,
+    labels,
     live,
     privacy,
     rules,
+    search,
     system,
     transcripts,
     trends,
@@ -35,6 +37,7 @@ from streams.serving.api import (
 from streams.serving.api.health import Check
 from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
+from streams.serving.finder import Finder
 from streams.serving.live import LiveFeed
 
 DESCRIPTION: Final = (
@@ -52,6 +55,7 @@ def create_app(
     authenticate: Authenticate,
     feed: LiveFeed,
     eraser: Eraser | None = None,
+    finder: Finder | None = None,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
     k_floor: int = K_FLOOR,
@@ -65,6 +69,7 @@ def create_app(
         authenticate: says who asks; every query is bound to their tenant.
         feed: read while the application runs.
         eraser: erases on request; None erases in the database only.
+        finder: searches for moments; None where no vectors are kept.
         checks: what `/readyz` asks.
         registry: what `/metrics` shows; the API adds its own metrics. None makes one.
         k_floor: trends say nothing of groups with fewer conversations.
@@ -104,6 +109,8 @@ def create_app(
     app.include_router(conversations.router(engine))
     app.include_router(transcripts.router(engine))
     app.include_router(exports.router(engine))
+    app.include_router(search.router(finder))
+    app.include_router(labels.router(engine, finder))
     app.include_router(trends.router(engine, k_floor))
     app.include_router(alerts.router(engine))
     app.include_router(deliveries.router(engine))

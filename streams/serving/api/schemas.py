@@ -24,6 +24,7 @@ from streams.serving.api.bodies_access import AuditPage, KeyPage, MeBody, NewKey
 from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
 from streams.serving.api.bodies_platform import AliveBody, ReadyBody
 from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
+from streams.serving.api.bodies_search import LabelBody, LabelMoments, LabelPage, SearchBody
 from streams.serving.api.bodies_system import SystemBody
 from streams.serving.api.bodies_trends import ChangesBody, TrendsBody
 
@@ -33,6 +34,7 @@ BODIES: Final = (
     *(AlertPage, AlertDetail, AlertJson, DeliveryPage),
     *(RulePage, RuleBody, RuleDetail, RuleSpec, BackTestRequest, BackTestBody),
     *(TrendsBody, ChangesBody, SystemBody),
+    *(SearchBody, LabelPage, LabelBody, LabelMoments),
     *(privacy.DecisionPage, privacy.ConsentPage, privacy.Receipt, privacy.ErasurePage),
     *(MeBody, KeyPage, NewKeyBody, AuditPage),
     *(AliveBody, ReadyBody),

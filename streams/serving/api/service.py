@@ -18,6 +18,7 @@ from streams.serving.access.caller import Authenticate
 from streams.serving.access.limits import Limits
 from streams.serving.api.app import BODY_LIMIT_BYTES, K_FLOOR, create_app
 from streams.serving.api.health import Check
+from streams.serving.finder import Finder
 from streams.serving.live import LiveFeed
 
 
@@ -35,6 +36,7 @@ def build_api(
     authenticate: Authenticate,
     *,
     eraser: Eraser | None = None,
+    finder: Finder | None = None,
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
     k_floor: int = K_FLOOR,
@@ -48,6 +50,7 @@ def build_api(
         cache: tells of provisional scores and new events.
         authenticate: says who asks.
         eraser: erases on request; None erases in the database only.
+        finder: searches for moments; None where no vectors are kept.
         checks: asked by `/readyz` beside `database` and `cache`.
         registry: shown by `/metrics`; the API adds its own metrics.
         k_floor: as in `create_app`.
@@ -68,6 +71,7 @@ def build_api(
         authenticate=authenticate,
         feed=feed,
         eraser=eraser,
+        finder=finder,
         checks=(Check("database", database), Check("cache", cache.check), *checks),
         registry=registry,
         k_floor=k_floor,

@@ -20,6 +20,7 @@ from streams.serving.dashboard.door.sessions import Sessions
 from streams.serving.dashboard.live.page import live_page
 from streams.serving.dashboard.privacy.page import privacy_page
 from streams.serving.dashboard.rules.page import rules_page
+from streams.serving.dashboard.search.page import search_page
 from streams.serving.dashboard.shell.frame import admitted
 from streams.serving.dashboard.system.page import system_page
 from streams.serving.dashboard.trends.calls import calls_page
@@ -79,6 +80,10 @@ def _pages() -> None:
     @ui.page("/alerts", title="Alerts · affectstream")
     async def alerts() -> None:
         await alerts_page(admitted().desk)
+
+    @ui.page("/search", title="Search · affectstream")
+    async def search(q: str = "", label: str = "") -> None:
+        await search_page(admitted().desk, q, label)
 
     @ui.page("/rules", title="Rules · affectstream")
     async def rules() -> None:

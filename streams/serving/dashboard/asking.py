@@ -63,9 +63,17 @@ class Asking:
     def __init__(self, client: ApiClient) -> None:
         self._client = client
 
-    async def get(self, path: str, kind: type[T], query: Mapping[str, Any] | None = None) -> T:
+    async def get(
+        self,
+        path: str,
+        kind: type[T],
+        query: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> T:
         """One value."""
-        return self._decoded(await self._send("GET", path, query=query), kind)
+        response = await self._send("GET", path, query=query, timeout_s=timeout_s)
+        return self._decoded(response, kind)
 
     async def listed(
         self, path: str, kind: type[T], query: Mapping[str, Any] | None = None, *, most: int = PAGE

@@ -16,6 +16,7 @@ API_AWAY: Final = "The API does not answer, so nothing can be checked. Try again
 PAGES: Final = (
     ("Live", "/", False),
     ("Alerts", "/alerts", False),
+    ("Search", "/search", False),
     ("Rules", "/rules", False),
     ("Trends", "/trends", False),
     ("Privacy", "/privacy", True),

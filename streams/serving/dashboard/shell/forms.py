@@ -27,10 +27,12 @@ class Field:
         options: Mapping[str, str] | None = None,
         hint: str = "",
         on_change: Act | None = None,
+        on_enter: Act | None = None,
         **attributes: str,
     ) -> None:
         self.value = value
         self._on_change = on_change
+        self._on_enter = on_enter
         self._hint = hint
         self._options: dict[str, ui.element] = {}
         with ui.element("label").classes("field"):
@@ -42,6 +44,8 @@ class Field:
                 if tag == "input":
                     self._input.props["type"] = kind
                 self._input.on("input", self._heard, js_handler=VALUE, throttle=0.1)
+                if on_enter is not None:
+                    self._input.on("keydown.enter", self._entered, js_handler=VALUE)
             else:
                 self._input = ui.element("select").on("change", self._heard, js_handler=VALUE)
                 with self._input:
@@ -75,6 +79,13 @@ class Field:
         self._said.classes(add="wrong") if message else self._said.classes(remove="wrong")
         self._input.props["aria-invalid"] = "true" if message else "false"
         self._input.update()
+
+    async def _entered(self, event: events.GenericEventArguments) -> None:
+        await self._heard(event)  # what was typed last may still be on its way
+        if self._on_enter is not None:
+            done = self._on_enter()
+            if done is not None:
+                await done
 
     async def _heard(self, event: events.GenericEventArguments) -> None:
         self.value = str(event.args)

@@ -1,0 +1,1 @@
+"""The page that finds moments, and its labels of one's own."""
