@@ -28,6 +28,7 @@ from streams.serving.api import (
     live,
     privacy,
     rules,
+    summary,
     system,
     transcripts,
     trends,
@@ -105,6 +106,7 @@ def create_app(
     app.include_router(transcripts.router(engine))
     app.include_router(exports.router(engine))
     app.include_router(trends.router(engine, k_floor))
+    app.include_router(summary.router(engine, k_floor))
     app.include_router(alerts.router(engine))
     app.include_router(deliveries.router(engine))
     app.include_router(privacy.router(engine, eraser or Eraser(engine)))

@@ -24,6 +24,7 @@ from streams.serving.api.bodies_access import AuditPage, KeyPage, MeBody, NewKey
 from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
 from streams.serving.api.bodies_platform import AliveBody, ReadyBody
 from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
+from streams.serving.api.bodies_summary import SummaryBody
 from streams.serving.api.bodies_system import SystemBody
 from streams.serving.api.bodies_trends import ChangesBody, TrendsBody
 
@@ -32,7 +33,7 @@ BODIES: Final = (
     *(ConversationPage, ConversationDetail, ScorePage, BucketPage, TranscriptPage),
     *(AlertPage, AlertDetail, AlertJson, DeliveryPage),
     *(RulePage, RuleBody, RuleDetail, RuleSpec, BackTestRequest, BackTestBody),
-    *(TrendsBody, ChangesBody, SystemBody),
+    *(TrendsBody, ChangesBody, SummaryBody, SystemBody),
     *(privacy.DecisionPage, privacy.ConsentPage, privacy.Receipt, privacy.ErasurePage),
     *(MeBody, KeyPage, NewKeyBody, AuditPage),
     *(AliveBody, ReadyBody),
