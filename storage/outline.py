@@ -119,7 +119,5 @@ async def read_moments(
             ).mappings()
         ]
     return scores, [
-        word
-        for word in words
-        if any(one.start_ns < word.end_ns <= one.end_ns for one in scores)
+        word for word in words if any(one.start_ns < word.end_ns <= one.end_ns for one in scores)
     ]

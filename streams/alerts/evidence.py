@@ -20,7 +20,7 @@ class Estimate(Struct, frozen=True, array_like=True, kw_only=True):
     label: Emotion | None
     set: tuple[Emotion, ...]
     weights: dict[Modality, float]
-    """Of the modalities that were there."""
+    """Of the modalities that had a say."""
     vacuity: float
     conflict: float
     change: float | None
@@ -36,7 +36,7 @@ class Estimate(Struct, frozen=True, array_like=True, kw_only=True):
             weights={
                 modality: report.weight
                 for modality, report in score.modalities.items()
-                if report.present and report.weight is not None
+                if report.present and report.weight
             },
             vacuity=score.vacuity,
             conflict=score.conflict,

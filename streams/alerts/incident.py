@@ -63,9 +63,7 @@ def incident_of(  # noqa: PLR0913 - one for each thing that a record says
         role=role,
         participant=participant,
         windows=tuple(
-            window_fact(
-                f"w{number}", seen.start_ns - began_ns, seen.end_ns - began_ns, estimate
-            )
+            window_fact(f"w{number}", seen.start_ns - began_ns, seen.end_ns - began_ns, estimate)
             for number, (seen, estimate) in enumerate(known, 1)
         ),
         cues=_cues(trail, began_ns),

@@ -276,9 +276,7 @@ def _window(
         if rule is None:
             look = _Look(score, Reading.NOTHING, None, fresh_ns, gap_ns, facts.started_ns)
         else:
-            look = _Look(
-                score, *_read(rule.spec, score), fresh_ns, gap_ns, facts.started_ns
-            )
+            look = _Look(score, *_read(rule.spec, score), fresh_ns, gap_ns, facts.started_ns)
         standing = _step(name, rule, standing, look, facts, transitions)
         if (
             standing.course is not None

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from inference.contract import format_time
+from inference.narrator.contract import Narrative
+from inference.narrator.gather import shift_record
+from inference.narrator.incident import FigureName, IncidentRecord
 from storage.alert_counts import AlertCount
 from storage.trends import Cell
-from streams.serving.trends import Change, changes, mean_interval, withheld
+from streams.serving.trends import LEVEL, Change, changes, mean_interval, withheld
 
 VERSION: Final = "summary-1"
 """What tells it; another wording is another version."""
@@ -63,9 +66,24 @@ class Summary:
     """None where the whole is withheld."""
 
     @property
-    def text(self) -> str:
-        """The paragraph."""
-        return " ".join(_sentences(self))
+    def record(self) -> IncidentRecord | None:
+        """What a narrator may say of it; None where there is nothing to say, or it is withheld."""
+        if self.whole.now is None or self.alerts is None:
+            return None
+        return shift_record(
+            {
+                FigureName.CONVERSATIONS: float(self.whole.now.conversations),
+                FigureName.ALERTS: float(self.alerts.total),
+            }
+        )
+
+    def paragraph(self, narrative: Narrative | None) -> str:
+        """The summary in words.
+
+        Args:
+            narrative: of `record`; None where nobody tells.
+        """
+        return " ".join(_sentences(self, None if narrative is None else narrative.text))
 
 
 def summary(read: Read, *, from_ns: int, to_ns: int, queue: str | None, floor: int) -> Summary:
@@ -126,31 +144,35 @@ def _totals(counted: Iterable[AlertCount], shown: Iterable[str]) -> AlertTotals:
     )
 
 
-def _sentences(told: Summary) -> list[str]:
+def _sentences(told: Summary, opening: str | None) -> list[str]:
     when = f"{_minute(told.from_ns)} to {_minute(told.to_ns)} UTC"
     where = "" if told.queue is None else f", queue {told.queue}"
     if told.whole.withheld:
-        return [
-            f"{when}{where}: withheld, because fewer than {told.floor} conversations were scored, "
-            "here or in a queue beside it."
-        ]
+        why = f"fewer than {told.floor} conversations were scored, here or in a queue beside it"
+        return [f"{when}{where}: withheld, because {why}."]
     if told.whole.now is None or told.alerts is None:
         return [f"{when}{where}: no customer was scored."]
     return [
-        f"{when}{where}: {_read(told.whole.now)}{_against(told.whole)}.",
-        _alerts(told.alerts),
+        f"{when}{where}.",
+        opening or _counts(told.whole.now, told.alerts),
+        f"{_read(told.whole.now)}{_against(told.whole)}.",
+        *_alerts(told.alerts),
         *_by_queue(told.queues, told.floor),
     ]
 
 
+def _counts(cell: Cell, alerts: AlertTotals) -> str:
+    conversations = _counted(cell.conversations, "conversation")
+    return f"{conversations} with scores, {_counted(alerts.total, 'alert')}."
+
+
 def _read(cell: Cell) -> str:
     interval = mean_interval(cell)
-    many = _counted(cell.conversations, "conversation")
     if cell.distress is None or interval is None:
-        return f"{many}, nothing of them to read"
+        return "Nothing of them could be read"
     return (
-        f"listeners would call customers distressed in an estimated {_percent(cell.distress)} of "
-        f"the windows of {many} ({_percent(interval.low)} to {_percent(interval.high)})"
+        f"The mean estimate of customers' distress was {_percent(cell.distress)} "
+        f"({_percent(LEVEL)} interval: {_percent(interval.low)} to {_percent(interval.high)})"
     )
 
 
@@ -168,15 +190,15 @@ def _moved(difference: float) -> str:
     return f"{number} points {'more' if difference > 0 else 'less'}"
 
 
-def _alerts(totals: AlertTotals) -> str:
+def _alerts(totals: AlertTotals) -> list[str]:
     if not totals.total:
-        return "No alert fired."
+        return []
     kinds = ", ".join(f"{count} {name}" for name, count in totals.severities.items())
     often = " and ".join(
         f"{rule.replace('-', ' ')} ({count})"
         for rule, count in list(totals.rules.items())[:RULES_NAMED]
     )
-    return f"{_counted(totals.total, 'alert')} fired ({kinds}), most often {often}."
+    return [f"Of the alerts {kinds}; most often {often}."]
 
 
 def _by_queue(queues: Sequence[Change], floor: int) -> list[str]:

@@ -34,8 +34,7 @@ class WorkerMetrics(Collector):
             "rule_errors": ("Times that an alert rule raised.", stats.rule_errors),
             "narrator_errors": ("Times that a narrator raised.", stats.narrator_errors),
             "narratives_fallen_back": (
-                "Texts of alerts that the template told, because the narrator said too little "
-                "that is true.",
+                "Texts of alerts that were not told by the narrator that was asked first.",
                 stats.narratives_fallen_back,
             ),
             "records_expired": (

@@ -105,7 +105,7 @@ class PumpStats:
     narrator_errors: int = 0
     """How often a narrator raised."""
     narratives_fallen_back: int = 0
-    """How many texts of alerts the fallback told."""
+    """How many texts of alerts were not told by who was asked first."""
     database_down: str | None = None
     """Why the database cannot be reached, while it cannot."""
     oldest_work_ns: int | None = None

@@ -69,14 +69,14 @@ class ScoringThread:
     @property
     def narrator_errors(self) -> int:
         """How often a narrator raised."""
-        telling = None if self._alerts is None else self._alerts.telling
-        return 0 if telling is None else telling.errors
+        teller = None if self._alerts is None else self._alerts.teller
+        return 0 if teller is None else teller.errors
 
     @property
     def narratives_fallen_back(self) -> int:
-        """How many texts of alerts the fallback told."""
-        telling = None if self._alerts is None else self._alerts.telling
-        return 0 if telling is None else telling.fell_back
+        """How many texts of alerts were not told by who was asked first."""
+        teller = None if self._alerts is None else self._alerts.teller
+        return 0 if teller is None else teller.fell_back
 
     def may_score(self, closing: Closing) -> bool:
         """Whether the alert rules that hold for every window of it are known."""

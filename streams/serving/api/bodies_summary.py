@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from inference.contract import Time, format_time
+from inference.narrator.contract import Narrative
 from streams.serving.api.bodies_trends import (
     ChangeBody,
     DistressTrend,
@@ -52,16 +53,16 @@ class SummaryBody(Struct, frozen=True, kw_only=True):
     withheld: bool
 
 
-def summary_body(told: Summary) -> SummaryBody:
-    """`told` under its public names."""
+def summary_body(told: Summary, narrative: Narrative | None) -> SummaryBody:
+    """`told` under its public names, in the words of `narrative` where there is one."""
     now, alerts = told.whole.now, told.alerts
     return SummaryBody(
         start=format_time(told.from_ns),
         end=format_time(told.to_ns),
         queue=told.queue,
         floor=told.floor,
-        text=told.text,
-        narrator=VERSION,
+        text=told.paragraph(narrative),
+        narrator=VERSION if narrative is None else f"{VERSION}+{narrative.narrator}",
         conversations=None if now is None else now.conversations,
         distress=None if now is None else distress_trend(now),
         change=change_body(told.whole),

@@ -22,6 +22,7 @@ from streams.serving.api.bodies import (
 )
 from streams.serving.api.bodies_access import AuditPage, KeyPage, MeBody, NewKeyBody
 from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
+from streams.serving.api.bodies_narrative import NarrativesBody
 from streams.serving.api.bodies_platform import AliveBody, ReadyBody
 from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
 from streams.serving.api.bodies_summary import SummaryBody
@@ -31,6 +32,7 @@ from streams.serving.api.bodies_trends import ChangesBody, TrendsBody
 TEMPLATE: Final = "#/components/schemas/{name}"
 BODIES: Final = (
     *(ConversationPage, ConversationDetail, ScorePage, BucketPage, TranscriptPage),
+    NarrativesBody,
     *(AlertPage, AlertDetail, AlertJson, DeliveryPage),
     *(RulePage, RuleBody, RuleDetail, RuleSpec, BackTestRequest, BackTestBody),
     *(TrendsBody, ChangesBody, SummaryBody, SystemBody),

@@ -1,5 +1,6 @@
 """`/v1/summary`: a shift in a short paragraph, with its figures."""
 
+import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
@@ -17,17 +18,19 @@ from streams.serving.api.trends import HOUR_NS, QueueParam, whole_range
 from streams.serving.problems import documented
 from streams.serving.summary import Read, summary
 from streams.serving.trends import WEEK_NS
+from streams.telling import Teller
 
 SHIFT_NS: Final = 8 * HOUR_NS
 """What is told of where nobody says `from`."""
 
 
-def router(engine: AsyncEngine, floor: int) -> APIRouter:
+def router(engine: AsyncEngine, floor: int, teller: Teller | None) -> APIRouter:
     """The route over rollups and alerts of the caller's tenant.
 
     Args:
         engine: of the database.
         floor: conversations of the smallest group that figures are shown of.
+        teller: puts the figures into words; None leaves it to the plain ones.
     """
     routes = APIRouter(prefix="/v1/summary", tags=["trends"])
 
@@ -66,6 +69,9 @@ def router(engine: AsyncEngine, floor: int) -> APIRouter:
             alerts=await count_alerts(engine, tenant, from_ns=from_ns, to_ns=to_ns),
         )
         told = summary(read, from_ns=from_ns, to_ns=to_ns, queue=queue, floor=floor)
-        return json_answer(summary_body(told))
+        narrative = None
+        if teller is not None and told.record is not None:
+            narrative = await asyncio.to_thread(teller.tell, told.record)
+        return json_answer(summary_body(told, narrative))
 
     return routes
