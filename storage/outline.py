@@ -89,15 +89,23 @@ async def read_outline(
 
 @carried_through
 async def read_moments(
-    engine: AsyncEngine, key: ConversationKey, participant: str, starts: Sequence[int]
+    engine: AsyncEngine,
+    key: ConversationKey,
+    participant: str,
+    starts: Sequence[int],
+    *,
+    words_from_ns: int,
+    words_to_ns: int,
 ) -> tuple[list[WindowScore], list[Utterance]]:
-    """Whole windows of a participant, and the words in them that were kept.
+    """Whole windows of a participant, and words that were kept.
 
     Args:
         engine: of the database.
         key: the conversation.
         participant: whose.
         starts: `start_ns` of each window that is wanted; one that is gone is left out.
+        words_from_ns: only words that end after this.
+        words_to_ns: only words that end then or earlier.
 
     Returns:
         Windows ascending, and words by their end: none unless transcripts are kept.
@@ -105,19 +113,18 @@ async def read_moments(
     Raises StoreUnavailableError.
     """
     column = utterances.c
-    kept = select(*(one for one in column if one.name not in {"tenant", "conversation"})).where(
-        column.tenant == key.tenant,
-        column.conversation == key.conversation,
-        column.participant == participant,
+    kept = (
+        select(*(one for one in column if one.name not in {"tenant", "conversation"}))
+        .where(
+            column.tenant == key.tenant,
+            column.conversation == key.conversation,
+            column.participant == participant,
+            column.end_ns > words_from_ns,
+            column.end_ns <= words_to_ns,
+        )
+        .order_by(column.end_ns, column.segment)
     )
     async with snapshot(engine) as connection:
         scores = await scores_on(connection, key, LIVE_RUN, participant=participant, starts=starts)
-        words = [
-            Utterance(**row)
-            for row in (
-                await connection.execute(kept.order_by(column.end_ns, column.segment))
-            ).mappings()
-        ]
-    return scores, [
-        word for word in words if any(one.start_ns < word.end_ns <= one.end_ns for one in scores)
-    ]
+        words = [Utterance(**row) for row in (await connection.execute(kept)).mappings()]
+    return scores, words

@@ -5,7 +5,7 @@ from typing import Any, Final, Self
 
 from msgspec import Struct
 
-from inference.labels import Emotion, Modality
+from inference.labels import EMOTIONS, Emotion, Modality
 from inference.score import WindowScore
 
 CUES_SHOWN: Final = 3
@@ -14,8 +14,8 @@ CUES_SHOWN: Final = 3
 class Estimate(Struct, frozen=True, array_like=True, kw_only=True):
     """What a window read as, for whoever tells of it. New fields come last, with a default."""
 
-    emotions: dict[Emotion, float] | None
-    """None where nothing was there."""
+    emotions: tuple[float, ...] | None
+    """In the order of `EMOTIONS`; None where nothing was there."""
     distress: float | None
     label: Emotion | None
     set: tuple[Emotion, ...]
@@ -29,7 +29,9 @@ class Estimate(Struct, frozen=True, array_like=True, kw_only=True):
     def of(cls, score: WindowScore) -> Self:
         """The estimate of one window."""
         return cls(
-            emotions=score.emotions,
+            emotions=None
+            if score.emotions is None
+            else tuple(score.emotions.get(emotion, 0.0) for emotion in EMOTIONS),
             distress=None if score.distress is None else score.distress.probability,
             label=None if score.decision.abstained else score.decision.label,
             set=score.decision.set,

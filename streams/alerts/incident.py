@@ -6,7 +6,7 @@ Made from what the state machine carries, so a replay in other pieces makes the 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from inference.labels import Modality, Role
+from inference.labels import EMOTIONS, Modality, Role
 from inference.narrator.incident import (
     MOST_CUES,
     CueFact,
@@ -81,7 +81,9 @@ def window_fact(name: str, start_ns: int, end_ns: int, estimate: Estimate) -> Wi
         start_ns=start_ns,
         end_ns=end_ns,
         label=estimate.label,
-        emotions=estimate.emotions or {},
+        emotions={}
+        if estimate.emotions is None
+        else dict(zip(EMOTIONS, estimate.emotions, strict=True)),
         distress=estimate.distress,
         set=estimate.set,
         weights=estimate.weights,

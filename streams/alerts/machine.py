@@ -77,7 +77,7 @@ class Course(Struct, frozen=True, array_like=True, kw_only=True):
     """Pending: time since the last window that counted."""
     peak: float
     trail: tuple[Seen, ...]
-    """The newest windows towards the next state."""
+    """Windows towards the next state: the first and the newest."""
 
 
 class Standing(Struct, frozen=True, array_like=True, kw_only=True):
@@ -462,7 +462,11 @@ def _resolved_if_due(
 
 
 def _with(course: Course, look: _Look) -> Course:
-    return replace(course, trail=(*course.trail, Seen.of(look.score, look.value))[-WINDOWS_SHOWN:])
+    """The course with one more window: the first stays, so that it is told from its beginning."""
+    trail = (*course.trail, Seen.of(look.score, look.value))
+    if len(trail) > WINDOWS_SHOWN:
+        trail = (trail[0], *trail[1 - WINDOWS_SHOWN :])
+    return replace(course, trail=trail)
 
 
 def _told(

@@ -103,6 +103,7 @@ async def _demo(
     from streams.broker import EmbeddedBroker
     from streams.cli._privacy import open_eraser
     from streams.cli._scoring import open_scorer, scoring
+    from streams.cli._telling import open_teller
     from streams.ingest.source import FileSource
     from streams.kafka_admin import ensure_topics
     from streams.serving.access.local import only_here
@@ -141,6 +142,7 @@ async def _demo(
             only_here(settings.tenant),
             eraser=open_eraser(settings, engine, cache),
             k_floor=settings.k_floor,
+            teller=await asyncio.to_thread(open_teller, settings, "api"),
         )
         api_url = await stack.enter_async_context(
             running(

@@ -30,6 +30,14 @@ RAISED_TIMES: Final = 2.0
 """Over the base rate, from where on a window counts as distressed."""
 SPREAD: Final = MOST_WINDOWS - 2
 """Beside the strongest and the newest."""
+WORDS_BEFORE_NS: Final = 30_000_000_000
+WORDS_AFTER_NS: Final = 10_000_000_000
+"""So far around the strongest window words may be quoted."""
+
+
+def strongest(points: Sequence[Point]) -> Point:
+    """The window with the most distress, the first of equals; points as `chosen` has them."""
+    return max(points, key=lambda one: (one.distress or 0.0, -one.start_ns))
 
 
 def chosen(points: Sequence[Point]) -> list[int]:
@@ -41,8 +49,8 @@ def chosen(points: Sequence[Point]) -> list[int]:
     stride = 1
     while -(-len(points) // stride) > SPREAD:
         stride *= 2
-    strongest = max(points, key=lambda one: (one.distress or 0.0, -one.start_ns))
-    return sorted({one.start_ns for one in (*points[::stride], strongest, points[-1])})
+    kept = (*points[::stride], strongest(points), points[-1])
+    return sorted({one.start_ns for one in kept})
 
 
 def call_record(
@@ -59,7 +67,7 @@ def call_record(
     Args:
         points: every window of theirs, ascending, at least one.
         windows: those that `chosen` named.
-        words: heard in them; none unless transcripts are kept.
+        words: heard around the strongest; none unless transcripts are kept.
         participant: their id.
         began_ns: when the conversation began; times in the record count from there.
         base_rate: of distress, that the scores are calibrated to.

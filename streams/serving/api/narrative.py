@@ -21,7 +21,13 @@ from streams.serving.api.bodies_narrative import (
 )
 from streams.serving.api.conversations import ID, ConversationId, unknown
 from streams.serving.api.schemas import answers
-from streams.serving.call_record import call_record, chosen
+from streams.serving.call_record import (
+    WORDS_AFTER_NS,
+    WORDS_BEFORE_NS,
+    call_record,
+    chosen,
+    strongest,
+)
 from streams.serving.problems import documented
 from streams.telling import Teller
 
@@ -50,7 +56,15 @@ def router(engine: AsyncEngine, teller: Teller | None) -> APIRouter:
         )
         if teller is None:
             return base
-        windows, words = await read_moments(engine, key, participant, chosen(points))
+        height = strongest(points)
+        windows, words = await read_moments(
+            engine,
+            key,
+            participant,
+            chosen(points),
+            words_from_ns=height.start_ns - WORDS_BEFORE_NS,
+            words_to_ns=height.end_ns + WORDS_AFTER_NS,
+        )
         record = call_record(
             points,
             windows,
