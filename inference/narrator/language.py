@@ -111,14 +111,14 @@ def write(statement: Statement, choose: Choose = first) -> str:
         **_when_slots(statement.when, choose),
         **_claim_slots(statement.claim, choose),
     }
-    patterns = [Pattern(source) for source in _PATTERNS.get(_shape(statement.claim), ())]
+    patterns = _patterns().get(_shape(statement.claim), ())
     usable = [pattern for pattern in patterns if pattern.slots <= set(slots)]
     if statement.when is not None:
         usable = [pattern for pattern in usable if pattern.slots & _TIMED]
     if not usable:
         raise ValueError(f"no words for {statement}")
-    sources = [pattern.source for pattern in usable]
-    return Pattern(choose(sources)).write(slots, choose)
+    by_source = {pattern.source: pattern for pattern in usable}
+    return by_source[choose(list(by_source))].write(slots, choose)
 
 
 def read(text: str) -> Statement | None:
@@ -138,11 +138,16 @@ def read(text: str) -> Statement | None:
 
 
 @cache
+def _patterns() -> dict[Shape, tuple[Pattern, ...]]:
+    return {shape: tuple(map(Pattern, sources)) for shape, sources in _PATTERNS.items()}
+
+
+@cache
 def _readers() -> tuple[tuple[re.Pattern[str], Shape], ...]:
     return tuple(
-        (Pattern(source).regex(_EXPRESSIONS), shape)
-        for shape, sources in _PATTERNS.items()
-        for source in sources
+        (pattern.regex(_EXPRESSIONS), shape)
+        for shape, patterns in _patterns().items()
+        for pattern in patterns
     )
 
 

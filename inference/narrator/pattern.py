@@ -25,15 +25,22 @@ class Pattern:
     source: str
 
     @cached_property
+    def _parts(self) -> tuple[tuple[list[str], str, str], ...]:
+        return tuple(
+            (choices.split("|"), name, literal)
+            for choices, name, literal in _PARTS.findall(self.source)
+        )
+
+    @cached_property
     def slots(self) -> frozenset[str]:
         """Names of the slots."""
-        return frozenset(name for _, name, _ in _PARTS.findall(self.source) if name)
+        return frozenset(name for _, name, _ in self._parts if name)
 
     def write(self, slots: Mapping[str, str], choose: Choose) -> str:
         """The sentence with these slots; `choose` takes one of each choice."""
         return "".join(
-            slots[name] if name else literal or choose(choices.split("|"))
-            for choices, name, literal in _PARTS.findall(self.source)
+            slots[name] if name else literal or choose(choices)
+            for choices, name, literal in self._parts
         )
 
     def regex(self, slots: Mapping[str, str]) -> re.Pattern[str]:
@@ -42,8 +49,7 @@ class Pattern:
             "".join(
                 slots[name]
                 if name
-                else re.escape(literal)
-                or f"(?:{'|'.join(re.escape(choice) for choice in choices.split('|'))})"
-                for choices, name, literal in _PARTS.findall(self.source)
+                else re.escape(literal) or f"(?:{'|'.join(map(re.escape, choices))})"
+                for choices, name, literal in self._parts
             )
         )

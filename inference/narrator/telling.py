@@ -83,7 +83,8 @@ def main_points(record: IncidentRecord) -> Iterator[Point]:
         if windows:
             yield _of_windows(claim, windows, record)
     if not any(window.weights for window in record.windows):
-        yield Point(Statement(Nothing(), role=_who(record)[0]), ())
+        role = None if record.kind is Kind.SHIFT else record.role
+        yield Point(Statement(Nothing(), role), ())
 
 
 def strongest_points(record: IncidentRecord) -> Iterator[Point]:
@@ -186,10 +187,8 @@ def _of_windows(claim: Claim, windows: Sequence[WindowFact], record: IncidentRec
     return Point(Statement(claim, role, participant, when), evidence)
 
 
-def _who(record: IncidentRecord) -> tuple[Role | None, str | None]:
+def _who(record: IncidentRecord) -> tuple[Role, str | None]:
     """Whom clauses name; an id is spelled out only where the role says too little."""
-    if record.kind is Kind.SHIFT:
-        return (None, None) if record.role is Role.UNKNOWN else (record.role, None)
     spelled = plain_id(record.participant) if record.role is Role.UNKNOWN else None
     return record.role, spelled
 

@@ -36,10 +36,9 @@ class TemplateNarrator:
 
     def tell(self, record: IncidentRecord) -> Narrative:
         """Two sentences for an incident, a paragraph for a shift."""
-        sentences = _shift(record) if record.kind is Kind.SHIFT else _incident(record)
         clauses = tuple(
             replace(point.clause(), opens=place == 0)
-            for sentence in sentences
+            for sentence in chosen(record)
             for place, point in enumerate(sentence)
         )
         return told(clauses, VERSION)
@@ -48,6 +47,12 @@ class TemplateNarrator:
 def told(clauses: tuple[Clause, ...], narrator: str, *, fell_back: bool = False) -> Narrative:
     """The narrative of these clauses."""
     return Narrative(text=joined(clauses), clauses=clauses, narrator=narrator, fell_back=fell_back)
+
+
+def chosen(record: IncidentRecord) -> list[list[Point]]:
+    """What is told of a record, sentence by sentence."""
+    sentences = _shift(record) if record.kind is Kind.SHIFT else _incident(record)
+    return [sentence for sentence in sentences if sentence]
 
 
 def _incident(record: IncidentRecord) -> Iterator[list[Point]]:
