@@ -1,5 +1,6 @@
 """A narrator that never raises: what it cannot tell, the template does, or nobody."""
 
+import asyncio
 from dataclasses import replace
 from typing import Final
 
@@ -38,6 +39,7 @@ class Teller:
         self.fell_back = 0
         """How many texts were not told by who was asked first."""
         self._narrators = (narrator, fallback)
+        self._turn = asyncio.Lock()
         self._log = logger(part)
 
     def tell(self, record: IncidentRecord) -> Narrative | None:
@@ -53,6 +55,11 @@ class Teller:
                 told, text=storable(told.text), narrator=storable(told.narrator)[:LONGEST_NAME]
             )
         return None
+
+    async def tell_aside(self, record: IncidentRecord) -> Narrative | None:
+        """The same beside the event loop, one after the other: a model takes its time."""
+        async with self._turn:
+            return await asyncio.to_thread(self.tell, record)
 
     def failed(self, error: Exception) -> None:
         """Count and log an error by its kind and place: its message may quote what was said."""

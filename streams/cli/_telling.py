@@ -1,25 +1,24 @@
 """Who tells, put together from the settings."""
 
+from inference.narrator.choice import open_narrator
 from inference.narrator.template import TemplateNarrator
 from streams.settings import Settings
 from streams.telling import Teller
 
-NOBODY = "none"
-
 
 def open_teller(settings: Settings, part: str) -> Teller | None:
-    """Load the narrator that the settings ask for; None where nobody tells.
+    """Load the narrator that the settings ask for; None where nobody is to tell.
+
+    What it cannot tell, the template does.
 
     Args:
-        settings: `narrator`, and the base rate of distress.
+        settings: `narrator`, where models lie, and the base rate of distress.
         part: of the program, in the log.
+
+    Raises:
+        WeightsError: the folder that `narrator` names holds none.
     """
-    if settings.narrator == NOBODY:
+    narrator = open_narrator(settings.narrator, settings.models_dir)
+    if narrator is None:
         return None
-    template = TemplateNarrator()
-    return Teller(
-        template,
-        template,
-        base_rate=settings.distress_base_rate,
-        part=part,
-    )
+    return Teller(narrator, TemplateNarrator(), base_rate=settings.distress_base_rate, part=part)

@@ -235,7 +235,7 @@ def test_new_words_and_targets_disturb_no_course_and_reach_only_the_next() -> No
     ]
 
 
-def test_evidence_shows_the_first_and_the_newest_windows_and_what_the_scorer_left_in_their_cues() -> None:
+def test_evidence_shows_the_first_and_the_newest_windows_and_cues_as_scored() -> None:
     cues = tuple(CueReport(modality=Modality.SPEECH, cue=f"cue {n}", at_ns=n) for n in range(4))
     scores = [replace(distressed(n, 0.7), evidence=cues) for n in range(9)]
     found, _ = advance(scores, b"", FACTS, RuleBook.only("r", replace(RULE, for_s=8)))

@@ -1,6 +1,5 @@
 """`/v1/conversations/{conversation}/narrative`: the call so far in two sentences a participant."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -40,7 +39,6 @@ def router(engine: AsyncEngine, teller: Teller | None) -> APIRouter:
         teller: who tells; None leaves the text out.
     """
     routes = APIRouter(prefix="/v1/conversations", tags=["conversations"])
-    turn = asyncio.Lock()
 
     async def narrative(key: ConversationKey, outline: Outline, participant: str) -> NarrativeBody:
         points = outline.participants[participant]
@@ -73,8 +71,7 @@ def router(engine: AsyncEngine, teller: Teller | None) -> APIRouter:
             began_ns=outline.started_ns,
             base_rate=teller.base_rate,
         )
-        async with turn:  # a model tells one after the other, and nobody waits for it on the loop
-            told = await asyncio.to_thread(teller.tell, record)
+        told = await teller.tell_aside(record)
         if told is None:
             return base
         return msgspec.structs.replace(

@@ -1,6 +1,5 @@
 """`/v1/summary`: a shift in a short paragraph, with its figures."""
 
-import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
@@ -71,7 +70,7 @@ def router(engine: AsyncEngine, floor: int, teller: Teller | None) -> APIRouter:
         told = summary(read, from_ns=from_ns, to_ns=to_ns, queue=queue, floor=floor)
         narrative = None
         if teller is not None and told.record is not None:
-            narrative = await asyncio.to_thread(teller.tell, told.record)
+            narrative = await teller.tell_aside(told.record)
         return json_answer(summary_body(told, narrative))
 
     return routes
