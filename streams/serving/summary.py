@@ -148,7 +148,8 @@ def _sentences(told: Summary, opening: str | None) -> list[str]:
     when = f"{_minute(told.from_ns)} to {_minute(told.to_ns)} UTC"
     where = "" if told.queue is None else f", queue {told.queue}"
     if told.whole.withheld:
-        why = f"fewer than {told.floor} conversations were scored, here or in a queue beside it"
+        why = f"fewer than {told.floor} conversations were scored"
+        why += "" if told.queue is None else ", here or in a queue beside it"
         return [f"{when}{where}: withheld, because {why}."]
     if told.whole.now is None or told.alerts is None:
         return [f"{when}{where}: no customer was scored."]
@@ -198,7 +199,7 @@ def _alerts(totals: AlertTotals) -> list[str]:
         f"{rule.replace('-', ' ')} ({count})"
         for rule, count in list(totals.rules.items())[:RULES_NAMED]
     )
-    return [f"Of the alerts {kinds}; most often {often}."]
+    return [f"By severity: {kinds}; by rule most often {often}."]
 
 
 def _by_queue(queues: Sequence[Change], floor: int) -> list[str]:

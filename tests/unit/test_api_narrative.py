@@ -187,7 +187,7 @@ async def test_a_shift_in_a_paragraph_with_its_figures(
     assert (sales["key"], sales["difference"], sales["news"]) == ("sales", 0.4, True)
     text = body["text"]
     assert "Conversations with scores: 11, and alerts that fired: 5." in text
-    assert "Of the alerts 5 warning; most often loud (5)." in text
+    assert "By severity: 5 warning; by rule most often loud (5)." in text
     assert "By queue sales reads highest (62\N{NARROW NO-BREAK SPACE}%, 40 points more)" in text
     assert f"{100 * body['distress']['mean']:.0f}\N{NARROW NO-BREAK SPACE}%" in text
     assert body["narrator"] == "summary-1+template-1"
