@@ -84,6 +84,10 @@ class AlertJson(Struct, frozen=True, kw_only=True):
     peak: float | None
     """The most extreme value of the metric up to the last step; at the end, of the whole course."""
     evidence: tuple[EvidenceJson, ...]
+    narrative: str | None = None
+    """What led to it in two sentences, as it was when it fired; null where nobody tells."""
+    narrator: str | None = None
+    """Name and version of who told it."""
     acknowledged: AcknowledgedJson | None
     snoozed: SnoozedJson | None
     verdict: VerdictJson | None
@@ -264,6 +268,8 @@ def alert_json(row: Row) -> AlertJson:
         reason=row["reason"],
         peak=row["peak"],
         evidence=_evidence(row["evidence"]),
+        narrative=row["narrative"],
+        narrator=row["narrator"],
         acknowledged=None
         if row["acknowledged_ns"] is None
         else AcknowledgedJson(

@@ -57,9 +57,10 @@ async def scores_on(
     participant: str | None = None,
     from_ns: int | None = None,
     to_ns: int | None = None,
+    starts: Collection[int] | None = None,
     limit: int | None = None,
 ) -> list[WindowScore]:
-    """`read_scores` within the transaction of the caller."""
+    """`read_scores` within the transaction of the caller; `starts`: only windows that start so."""
 
     def within(table: Table) -> Select[Any]:
         query = select(table).where(
@@ -73,6 +74,8 @@ async def scores_on(
             query = query.where(table.c.start_ns >= from_ns)
         if to_ns is not None:
             query = query.where(table.c.start_ns < to_ns)
+        if starts is not None:
+            query = query.where(table.c.start_ns.in_(starts))
         return query.order_by(table.c.start_ns, table.c.participant)
 
     rows = (await connection.execute(within(window_scores).limit(limit))).mappings().all()

@@ -210,6 +210,8 @@ def _alert(batch: ParticipantBatch, frozen: ConversationFacts, one: Transition) 
         "peak": one.peak,
         "evidence": _plain(one),
         "sinks": list(one.sinks),
+        "narrative": one.narrative,
+        "narrator": one.narrator,
     }
 
 

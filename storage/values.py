@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.labels import Modality, Role
+from inference.narrator.incident import IncidentRecord
 from inference.score import WindowScore
 
 LIVE_RUN = "live"
@@ -153,6 +154,12 @@ class Transition:
     """Windows that caused it, newest last: `start_ns`, `value` and cues."""
     sinks: tuple[str, ...] = ()
     """Targets beside Kafka and the feed that the rule notifies, as deliveries name them."""
+    incident: IncidentRecord | None = None
+    """What a narrator may say of it: only where an alert begins, and never stored."""
+    narrative: str | None = None
+    """`incident` in two sentences; None where nobody told it."""
+    narrator: str | None = None
+    """Name and version of who told it."""
 
     @property
     def begins_alert(self) -> bool:

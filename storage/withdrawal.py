@@ -49,6 +49,10 @@ from storage.values import (
 REASON: Final = "withdrawn"
 FOREVER: Final = 2**63 - 1
 YES, NO = "yes", "no"
+_UNSAID: Final[dict[str, Any]] = {
+    "evidence": [], "peak": None, "narrative": None, "narrator": None,
+}  # fmt: skip
+"""Of an alert that rests on what was heard after the withdrawal."""
 _COURSE: Final = (
     "tenant", "run", "conversation", "participant", "rule", "rule_version", "alert",
 )  # fmt: skip
@@ -242,7 +246,7 @@ async def _cut_alerts(
         if row["fired_ns"] > since_ns:
             await connection.execute(delete(alerts).where(this))
             await connection.execute(delete(alert_events).where(course))
-            cut.append({**row, **_over(since_ns), "evidence": [], "peak": None})
+            cut.append({**row, **_over(since_ns), **_UNSAID})
             continue
         await connection.execute(
             delete(alert_events).where(course, alert_events.c.at_ns > since_ns)

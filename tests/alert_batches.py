@@ -7,8 +7,9 @@ from inference.score import WindowScore
 from storage.values import ParticipantBatch, Progress
 from streams.alerts.book import RuleBook
 from streams.alerts.rule import RuleSpec
+from streams.telling import Teller
 from streams.worker.alerting import Alerting
-from tests.scores import batch, distressed
+from tests.scores import START_NS, batch, distressed
 
 LOUD = RuleSpec(
     metric="distress",
@@ -38,11 +39,18 @@ def judged(
     *,
     book: RuleBook = BOOK,
     queue: str = "billing",
+    teller: Teller | None = None,
 ) -> ParticipantBatch:
-    """The batch of `scores` with what the rules made of them."""
+    """The batch of `scores` with what the rules made of them, in words if `teller` is there."""
     plain = batch(scores, expected, queue=queue)
     carried = b"" if expected is None else expected.alerts
-    return Alerting(Known(book))(replace(plain, progress=replace(plain.progress, alerts=carried)))
+    began_ns = min(START_NS, plain.conversation.started_ns)  # whichever part of the call this is
+    plain = replace(
+        plain,
+        progress=replace(plain.progress, alerts=carried),
+        conversation=replace(plain.conversation, started_ns=began_ns),
+    )
+    return Alerting(Known(book), teller)(plain)
 
 
 def rises_and_falls(

@@ -83,6 +83,8 @@ def alert(name: str, **changes: Any) -> dict[str, Any]:
             }
             for n in range(3)
         ],
+        "narrative": "The customer would be called distressed from 2:05 to 2:12.",
+        "narrator": "template-1",
         "acknowledged": None,
         "snoozed": None,
         "verdict": None,
@@ -114,6 +116,8 @@ def some_alerts() -> list[dict[str, Any]]:
             severity="info",
             rule="silent-after-distress",
             metric="silence",
+            narrative=None,
+            narrator=None,
             fired=ago(300),
             acknowledged={"at": ago(200), "by": "ada", "note": "calling back"},
         ),
@@ -244,6 +248,10 @@ class FakeApi:
             "deliveries": lambda: listed(self.dead if mine else []),
             "rules": lambda: listed(self.rules),
             "trends": lambda: some_trends(query) if mine else listed([]),
+            "summary": lambda: {
+                "text": "Conversations with scores: 99." if mine else "No customer was scored.",
+                "narrator": "summary-1+template-1",
+            },
             "trends/changes": lambda: listed(some_changes() if mine else []),
             "decisions": lambda: listed(some_decisions(query) if mine else []),
             "consents": lambda: listed(some_consents() if mine else []),

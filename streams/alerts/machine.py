@@ -8,19 +8,22 @@ A *course* is what happens between two states ok. What a window means to a rule 
 
 import dataclasses
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality
+from inference.narrator.incident import IncidentRecord
 from inference.score import SCORE_NAMESPACE, WindowScore
 from storage.values import AlertState, ConversationFacts, ParticipantKey, Transition
 from streams.alerts.book import RuleBook, RuleVersion
+from streams.alerts.evidence import Seen
+from streams.alerts.incident import incident_of
 from streams.alerts.rule import SECOND_NS, SILENCE, RuleSpec
 
 QUIET_NS: Final = 30 * SECOND_NS
@@ -28,7 +31,6 @@ QUIET_NS: Final = 30 * SECOND_NS
 LULL_NS: Final = 30 * SECOND_NS
 """After so long between `exit` and `enter`, without one window over it, pending is over too."""
 WINDOWS_SHOWN: Final = 5
-CUES_SHOWN: Final = 3
 STATE_VERSION: Final = 1
 
 RECOVERED: Final = "recovered"
@@ -49,16 +51,6 @@ _NOT_SILENT: Final = frozenset(
 
 class StateError(ValueError):
     """State bytes that this program did not write: a bug, or a newer version's."""
-
-
-class Seen(Struct, frozen=True, array_like=True):
-    """A window that counted, as evidence."""
-
-    start_ns: int
-    end_ns: int
-    value: float
-    cues: tuple[tuple[str, str, int | None], ...] = ()
-    """(modality, cue, at_ns), strongest first."""
 
 
 class Course(Struct, frozen=True, array_like=True, kw_only=True):
@@ -85,7 +77,7 @@ class Course(Struct, frozen=True, array_like=True, kw_only=True):
     """Pending: time since the last window that counted."""
     peak: float
     trail: tuple[Seen, ...]
-    """The newest windows towards the next state."""
+    """Windows towards the next state: the first and the newest."""
 
 
 class Standing(Struct, frozen=True, array_like=True, kw_only=True):
@@ -248,6 +240,8 @@ class _Look:
     """Of the window, after the end of the one before it."""
     gap_ns: int
     """Between the end of the window before and its start."""
+    began_ns: int
+    """Start of the conversation."""
 
     @property
     def end_ns(self) -> int:
@@ -280,9 +274,9 @@ def _window(
     for name in sorted(rules.keys() | now.standings.keys()):
         rule, standing = rules.get(name), now.standings.get(name, Standing())
         if rule is None:
-            look = _Look(score, Reading.NOTHING, None, fresh_ns, gap_ns)
+            look = _Look(score, Reading.NOTHING, None, fresh_ns, gap_ns, facts.started_ns)
         else:
-            look = _Look(score, *_read(rule.spec, score), fresh_ns, gap_ns)
+            look = _Look(score, *_read(rule.spec, score), fresh_ns, gap_ns, facts.started_ns)
         standing = _step(name, rule, standing, look, facts, transitions)
         if (
             standing.course is not None
@@ -347,7 +341,7 @@ def _may_begin(spec: RuleSpec, standing: Standing, look: _Look) -> bool:
 
 
 def _begun(rule: RuleVersion, look: _Look) -> tuple[tuple[Transition, ...], Course]:
-    seen = _seen(look)
+    seen = Seen.of(look.score, look.value)
     course = Course(
         version=rule.version,
         digest=rule.digest,
@@ -411,8 +405,25 @@ def _fired_if_due(
     if course.dwell_ns < spec.for_ns:
         return (), course
     fired = replace(course, fired_ns=look.end_ns)
-    told = _told(name, fired, AlertState.FIRING, look, before=AlertState.PENDING)
+    told = dataclasses.replace(
+        _told(name, fired, AlertState.FIRING, look, before=AlertState.PENDING),
+        incident=_incident(name, fired, look),
+    )
     return (told,), replace(fired, state=AlertState.FIRING, dwell_ns=0, trail=())
+
+
+def _incident(name: str, course: Course, look: _Look) -> IncidentRecord:
+    return incident_of(
+        course.trail,
+        rule=name,
+        metric=course.metric,
+        severity=course.severity,
+        peak=course.peak,
+        dwell_ns=course.dwell_ns,
+        role=look.score.role,
+        participant=look.score.participant,
+        began_ns=look.began_ns,
+    )
 
 
 def _firing(
@@ -421,7 +432,7 @@ def _firing(
     """Only a window under `exit` changes anything."""
     if look.reading is not Reading.UNDER:
         return (), course
-    course = replace(course, trail=(_seen(look),))
+    course = replace(course, trail=(Seen.of(look.score, look.value),))
     told = _told(name, course, AlertState.RESOLVING, look)
     after = replace(course, state=AlertState.RESOLVING, dwell_ns=0)
     more, last = _resolved_if_due(name, spec, after, look)
@@ -433,7 +444,7 @@ def _resolving(
 ) -> tuple[tuple[Transition, ...], Course | None]:
     """Under `exit` counts, between pauses, over `enter` fires on."""
     if look.reading is Reading.OVER:
-        course = replace(course, trail=(_seen(look),))
+        course = replace(course, trail=(Seen.of(look.score, look.value),))
         told = _told(name, course, AlertState.FIRING, look)
         return (told,), replace(course, state=AlertState.FIRING, dwell_ns=0, trail=())
     if look.reading is not Reading.UNDER:
@@ -451,17 +462,11 @@ def _resolved_if_due(
 
 
 def _with(course: Course, look: _Look) -> Course:
-    return replace(course, trail=(*course.trail, _seen(look))[-WINDOWS_SHOWN:])
-
-
-def _seen(look: _Look) -> Seen:
-    score = look.score
-    return Seen(
-        score.start_ns,
-        score.end_ns,
-        0.0 if look.value is None else look.value,
-        tuple((cue.modality.value, cue.cue, cue.at_ns) for cue in score.evidence[:CUES_SHOWN]),
-    )
+    """The course with one more window: the first stays, so that it is told from its beginning."""
+    trail = (*course.trail, Seen.of(look.score, look.value))
+    if len(trail) > WINDOWS_SHOWN:
+        trail = (trail[0], *trail[1 - WINDOWS_SHOWN :])
+    return replace(course, trail=trail)
 
 
 def _told(
@@ -478,13 +483,13 @@ def _told(
     key = ParticipantKey(score.tenant, score.run, score.conversation, score.participant)
     led = course.trail
     if state is AlertState.OK and course.state is not AlertState.RESOLVING:
-        led = () if look.value is None else (_seen(look),)
+        led = () if look.value is None else (Seen.of(look.score, look.value),)
     return dataclasses.replace(
         _transition(key, name, course, state, look.end_ns),
         before=course.state if before is None else before,
         reason=reason,
         value=look.value,
-        evidence=tuple(_evidence(seen) for seen in led),
+        evidence=tuple(seen.stored for seen in led),
     )
 
 
@@ -511,14 +516,3 @@ def alert_id(key: ParticipantKey, rule: str, pending_ns: int) -> str:
     """Of one course: the same window of the same run always begins the same alert."""
     name = f"{key.tenant}/{key.run}/alert/{key.conversation}/{key.participant}/{rule}/{pending_ns}"
     return str(uuid.uuid5(SCORE_NAMESPACE, name))
-
-
-def _evidence(seen: Seen) -> Mapping[str, Any]:
-    return {
-        "start_ns": seen.start_ns,
-        "end_ns": seen.end_ns,
-        "value": seen.value,
-        "cues": [
-            {"modality": modality, "cue": cue, "at_ns": at_ns} for modality, cue, at_ns in seen.cues
-        ],
-    }

@@ -23,6 +23,7 @@ from storage.rules import read_every_rule
 from storage.upgrade import server_time_ns
 from storage.values import LIVE_RUN
 from storage.withdrawal import PolicyStore
+from streams.cli._telling import open_teller
 from streams.policy import ConversationGate, new_gate
 from streams.serving.api.health import Check
 from streams.settings import FusionName, Settings
@@ -145,8 +146,9 @@ async def scoring(
     whether it is ready.
     """
     rules = RuleReader(partial(read_every_rule, engine), partial(server_time_ns, engine))
+    teller = await asyncio.to_thread(open_teller, settings, "worker")
     thread = ScoringThread(
-        scorer, LIVE_RUN, keep_words=settings.keep_transcripts, alerts=Alerting(rules)
+        scorer, LIVE_RUN, keep_words=settings.keep_transcripts, alerts=Alerting(rules, teller)
     )
     logger("worker").info("experts_warm", seconds=round(await thread.warm_up(), 2))
     client = open_client()

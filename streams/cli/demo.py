@@ -103,7 +103,7 @@ async def _demo(
     from streams.broker import EmbeddedBroker
     from streams.cli._privacy import open_eraser
     from streams.cli._scoring import open_scorer, scoring
-    from streams.cli._search import open_finder
+    from streams.cli._telling import open_teller
     from streams.ingest.source import FileSource
     from streams.kafka_admin import ensure_topics
     from streams.serving.access.local import only_here
@@ -143,6 +143,7 @@ async def _demo(
             eraser=open_eraser(settings, engine, cache),
             finder=open_finder(settings, engine),
             k_floor=settings.k_floor,
+            teller=await asyncio.to_thread(open_teller, settings, "api"),
         )
         api_url = await stack.enter_async_context(
             running(

@@ -45,7 +45,7 @@ async def _serve(settings: Settings) -> None:
     from storage.engine import open_engine
     from streams import traces
     from streams.cli._privacy import open_eraser
-    from streams.cli._search import open_finder
+    from streams.cli._telling import open_teller
     from streams.serving.access.limits import Limits
     from streams.serving.api.service import build_api
     from streams.serving.server import Server, listen, until_signalled, url
@@ -70,6 +70,7 @@ async def _serve(settings: Settings) -> None:
             limits=Limits(settings.rate_limit, settings.refused_limit),
             body_limit_bytes=settings.body_limit_bytes,
             k_floor=settings.k_floor,
+            teller=await asyncio.to_thread(open_teller, settings, "api"),
         )
         traces.watch_engine(engine)
         traces.watch_redis()

@@ -151,6 +151,8 @@ class _Conversation:
         said = self.started.attributes if self.started else {}
         attributes = {name: storable(value) for name, value in said.items()}
         started_ns = self.started.at_ns if self.started else (self.first_ns or 0)
+        if self.loaded is not None and self.loaded.started_ns is not None:
+            started_ns = self.loaded.started_ns  # frozen; what was read since may begin later
         return ConversationFacts(
             tenant=self.key.tenant,
             conversation=self.key.conversation,

@@ -8,6 +8,8 @@ from storage.values import ParticipantBatch, ParticipantKey, Transition
 from streams.alerts.book import RuleBook, RuleVersion
 from streams.alerts.machine import StateError, advance, end
 from streams.telemetry import logger
+from streams.telling import Teller
+from streams.worker.telling import told
 
 _log = logger("worker")
 
@@ -33,11 +35,13 @@ class Alerting:
 
     Args:
         rules: by which windows are judged.
+        teller: puts into words what fires; None leaves the words out.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, teller: Teller | None = None) -> None:
         self.errors = 0
         """How often a rule raised, or what it had stored could not be read."""
+        self.teller = teller
         self._rules = rules
 
     def knows(self, start_ns: int) -> bool:
@@ -52,6 +56,8 @@ class Alerting:
             left_ns: of a participant whose last windows these are: their rules come to rest.
         """
         seen = self._seen(batch)
+        if self.teller is not None:
+            seen = told(seen, self.teller)
         if left_ns is None:
             return seen
         steps = end_alerts(seen.progress.alerts, left_ns, seen.key)

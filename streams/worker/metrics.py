@@ -32,6 +32,11 @@ class WorkerMetrics(Collector):
                 stats.provisional_shed,
             ),
             "rule_errors": ("Times that an alert rule raised.", stats.rule_errors),
+            "narrator_errors": ("Times that a narrator raised.", stats.narrator_errors),
+            "narratives_fallen_back": (
+                "Texts of alerts that were not told by the narrator that was asked first.",
+                stats.narratives_fallen_back,
+            ),
             "records_expired": (
                 "Records that retention deleted before they were read.",
                 partitions.records_expired,

@@ -102,6 +102,10 @@ class PumpStats:
     provisional_sent: int = 0
     rule_errors: int = 0
     """How often an alert rule raised."""
+    narrator_errors: int = 0
+    """How often a narrator raised."""
+    narratives_fallen_back: int = 0
+    """How many texts of alerts were not told by who was asked first."""
     database_down: str | None = None
     """Why the database cannot be reached, while it cannot."""
     oldest_work_ns: int | None = None
@@ -262,6 +266,8 @@ class Pump:
                 spans = begin_scoring(closings, self._partitions.origins)
                 scored = end_scoring(spans, await self._scoring.final(closings))
                 self.stats.rule_errors = self._scoring.rule_errors
+                self.stats.narrator_errors = self._scoring.narrator_errors
+                self.stats.narratives_fallen_back = self._scoring.narratives_fallen_back
                 windows = sum(len(closing.drafts) for closing in closings)
                 self.stats.tally.scored(windows, time.perf_counter() - began)
                 await self._scored.put(list(zip(batch, scored, strict=True)))

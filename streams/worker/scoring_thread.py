@@ -66,6 +66,18 @@ class ScoringThread:
         """How often an alert rule raised."""
         return 0 if self._alerts is None else self._alerts.errors
 
+    @property
+    def narrator_errors(self) -> int:
+        """How often a narrator raised."""
+        teller = None if self._alerts is None else self._alerts.teller
+        return 0 if teller is None else teller.errors
+
+    @property
+    def narratives_fallen_back(self) -> int:
+        """How many texts of alerts were not told by who was asked first."""
+        teller = None if self._alerts is None else self._alerts.teller
+        return 0 if teller is None else teller.fell_back
+
     def may_score(self, closing: Closing) -> bool:
         """Whether the alert rules that hold for every window of it are known."""
         alerts = self._alerts

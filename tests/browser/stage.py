@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.evidence import Quality
 from inference.labels import AbsenceReason, Emotion, Modality, Role
+from inference.narrator.template import TemplateNarrator
 from inference.score import CueReport, Decision, ModalityReport, Versions, WindowScore
 from storage import schema
 from storage.cache import MemoryCache
@@ -54,6 +55,7 @@ from streams.serving.access.scopes import EVERY_SCOPE, TENANT_SCOPES
 from streams.serving.api.service import Api, build_api
 from streams.serving.finder import Finder
 from streams.serving.server import running
+from streams.telling import Teller
 from streams.worker.alerting import Alerting, end_alerts
 from streams.worker.relay import Relay
 from tests.browser.pages_process import dashboard
@@ -457,12 +459,13 @@ async def stage(folder: Path, *, runs: bool = True) -> AsyncIterator[Stage]:
     engine = open_engine(f"sqlite+aiosqlite:///{folder}/stage.db")
     await upgrade(engine)
     cache = MemoryCache()
+    teller = Teller(TemplateNarrator(), TemplateNarrator())
     built = build_api(
         engine,
         cache,
         bearer(Keys(engine), None),
         eraser=Eraser(engine, cache, digests=DIGESTS),
-        finder=Finder(STAGE_SPACE, MomentSearch(engine, SPACE)),
+        teller=teller,
     )
     await _write_rules(engine, now_ns)
     set_up = Stage(
@@ -471,7 +474,7 @@ async def stage(folder: Path, *, runs: bool = True) -> AsyncIterator[Stage]:
         api=built,
         relay=Relay(engine, cache, Nowhere()),
         calls=live_calls(now_ns),
-        alerting=Alerting(Known(RuleBook.of(await read_every_rule(engine)))),
+        alerting=Alerting(Known(RuleBook.of(await read_every_rule(engine))), teller),
     )
     await _make_keys(set_up, now_ns)
     await _store_past(set_up, now_ns)

@@ -54,6 +54,8 @@ async def test_a_supervisor_signs_in_sees_an_alert_acknowledges_it_and_signs_out
         ]
         await expect(page.get_by_role("link", name="Privacy")).to_be_hidden()
 
+        await expect(card).to_contain_text("The customer would be called distressed from 2:05")
+        await expect(page.locator("[data-alert=a-3]")).not_to_contain_text("Told by")
         await page.keyboard.press("j")
         await page.keyboard.press("a")
         await expect(card).to_contain_text("acknowledged by alice")
@@ -215,6 +217,8 @@ async def test_trends_say_what_is_no_news_and_lead_to_calls() -> None:
         await sign_in(page, url, ALICE, "trends")
         await expect(page.get_by_text("no clear change", exact=True)).to_be_visible(timeout=SOON_MS)
         await expect(page.get_by_text("up 8.0 points")).to_be_visible()
+        await expect(page.get_by_text("Conversations with scores: 99.")).to_be_visible()
+        await expect(page.get_by_text("Told by summary-1+template-1")).to_be_visible()
         await expect(page.get_by_text("fewer than 5 conversations").first).to_be_visible()
         await page.get_by_label("By", exact=True).select_option("agent")
         await expect(page.get_by_text("what their customers expressed")).to_be_visible()

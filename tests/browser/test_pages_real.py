@@ -37,6 +37,8 @@ async def works_through_alerts(page: Page, set_up: Stage) -> None:
     await sign_in(page, url, set_up.keys["alice"], "/alerts")
     card = page.locator("[data-alert]", has_text="c-2001").first
     await expect(card).to_contain_text("sustained distress", timeout=SOON_MS)
+    await expect(card).to_contain_text("The customer would be called distressed")
+    await expect(card).to_contain_text("Told by template-1 from the evidence below")
     name = await card.get_attribute("data-alert")
     await card.get_by_role("button", name="Acknowledge").click()
     await expect(card).to_contain_text("acknowledged by alice")
@@ -80,6 +82,7 @@ async def follows_a_trend_to_a_call(page: Page, set_up: Stage) -> None:
     await expect(page.get_by_text(re.compile(r"^up \d+\.\d points"))).to_be_visible(timeout=SOON_MS)
     await expect(page.get_by_text("no clear change", exact=True).first).to_be_visible()
     await expect(page.get_by_text("fewer than 5 conversations").first).to_be_visible()
+    await expect(page.get_by_text("By queue billing reads highest")).to_be_visible()
     await page.get_by_label("By", exact=True).select_option("agent")
     await expect(page.get_by_text("what their customers expressed")).to_be_visible()
     await page.get_by_label("By", exact=True).select_option("queue")
@@ -92,6 +95,9 @@ async def follows_a_trend_to_a_call(page: Page, set_up: Stage) -> None:
 async def reads_what_was_said(page: Page, set_up: Stage) -> None:
     """Kept words lead to their second, and an address to a second of the chart."""
     await page.goto(f"{set_up.page_url}/conversations/c-2001")
+    story = page.locator(".card", has_text="In short")
+    await expect(story).to_contain_text("would be called distressed from", timeout=SOON_MS)
+    await expect(story).to_contain_text("Told by template-1")
     line = page.locator(".transcript li", has_text="put right today")
     await expect(line).to_be_visible(timeout=SOON_MS)
     await expect(page.locator(".chart").first).to_have_attribute(
@@ -173,7 +179,7 @@ async def test_an_open_page_drops_what_was_withdrawn_and_says_when_it_is_erased(
         await expect(chart).to_have_attribute("data-points", re.compile(r"^[12]\d\d$"))
 
         await sign_in(officer, set_up.page_url, set_up.keys["ada"], "/privacy")
-        await expect(officer.locator("td", has_text="alert.acknowledge")).to_be_visible(
+        await expect(officer.locator("td", has_text="alert.acknowledge")).to_be_attached(
             timeout=SOON_MS
         )
         await officer.get_by_label("What").select_option("conversation")

@@ -361,6 +361,8 @@ def alert_row(name: str, fired_s: int, resolved_s: int | None) -> dict[str, Any]
         "reason": None,
         "peak": 0.9,
         "evidence": [{"start_ns": START_NS + 9 * SECOND_NS, "value": 0.9, "cues": []}],
+        "narrative": f"What led to {name}.",
+        "narrator": "template-1",
     }
 
 
@@ -450,6 +452,7 @@ async def test_alerts_that_rest_on_what_was_deleted_go_and_running_ones_resolve(
         assert (row["state"], row["reason"], row["peak"]) == ("resolved", "withdrawn", value)
         assert row["resolved_ns"] == START_NS + 6 * SECOND_NS
         assert [item["value"] for item in row["evidence"]] == [value]
+        assert row["narrative"] == f"What led to {name}.", "it rests on what came before it fired"
     said = sorted(
         (row["alert"], row["state"], row["reason"]) for row in await rows(engine, alert_events)
     )
@@ -472,6 +475,8 @@ async def test_alerts_that_rest_on_what_was_deleted_go_and_running_ones_resolve(
         ("runs", "late", "cut"), "withdrawn"
     )
     assert (ended["late"]["evidence"], ended["late"]["peak"]) == ([], None)
+    assert (ended["late"]["narrative"], ended["late"]["narrator"]) == (None, None)
+    assert ended["runs"]["narrative"] == "What led to runs."
     heard = [row["sink"] for row in await rows(engine, deliveries)]
     assert heard.count("webhook:crm") == 3
     assert "late" not in str([row["payload"] for row in await rows(engine, feed)])

@@ -58,6 +58,7 @@ VERBS = {
     ("GET", "/v1/conversations/{conversation}"): "conversation.view",
     ("GET", "/v1/conversations/{conversation}/scores"): "conversation.scores",
     ("GET", "/v1/conversations/{conversation}/transcript"): "conversation.transcript",
+    ("GET", "/v1/conversations/{conversation}/narrative"): "conversation.narrative",
     ("GET", "/v1/conversations/{conversation}/export"): "conversation.export",
     ("GET", "/v1/conversations/{conversation}/decisions"): "conversation.decisions",
     ("GET", "/v1/alerts/{alert}"): "alert.view",

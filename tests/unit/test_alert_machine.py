@@ -235,14 +235,14 @@ def test_new_words_and_targets_disturb_no_course_and_reach_only_the_next() -> No
     ]
 
 
-def test_evidence_shows_the_newest_windows_and_what_the_scorer_left_in_their_cues() -> None:
+def test_evidence_shows_the_first_and_the_newest_windows_and_cues_as_scored() -> None:
     cues = tuple(CueReport(modality=Modality.SPEECH, cue=f"cue {n}", at_ns=n) for n in range(4))
     scores = [replace(distressed(n, 0.7), evidence=cues) for n in range(9)]
     found, _ = advance(scores, b"", FACTS, RuleBook.only("r", replace(RULE, for_s=8)))
     begun, fired = found
     assert [seen["start_ns"] for seen in begun.evidence] == [START_NS]
     assert [seen["start_ns"] for seen in fired.evidence] == [
-        START_NS + n * SECOND_NS for n in range(4, 9)
+        START_NS + n * SECOND_NS for n in (0, 5, 6, 7, 8)
     ]
     assert fired.evidence[-1] == {
         "start_ns": scores[8].start_ns,

@@ -114,6 +114,21 @@ def test_an_alert_says_what_where_since_when_and_how_much() -> None:
     assert alert_row(alert(), {}, NOW_NS, UTC).title == "Sustained distress"
 
 
+def test_an_alert_says_what_led_to_it_and_who_told_that() -> None:
+    told_ = alert(narrative="The customer would be called angry.", narrator="small-1+ab12")
+    row = alert_row(told_, {}, NOW_NS, UTC)
+    assert row.story == "The customer would be called angry."
+    assert row.told_by.startswith("Told by small-1+ab12 from the evidence below")
+    assert "listeners would describe" in row.told_by
+    assert (
+        alert_row(alert(), {}, NOW_NS, UTC).story,
+        alert_row(alert(), {}, NOW_NS, UTC).told_by,
+    ) == (
+        "",
+        "",
+    )
+
+
 def test_an_alert_says_who_did_what_and_when() -> None:
     done = alert(
         acknowledged=Mark(by="alice", at=at(30), note="calling back"),

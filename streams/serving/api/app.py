@@ -27,9 +27,10 @@ from streams.serving.api import (
     health,
     labels,
     live,
+    narrative,
     privacy,
     rules,
-    search,
+    summary,
     system,
     transcripts,
     trends,
@@ -39,6 +40,7 @@ from streams.serving.api.schemas import Documented
 from streams.serving.api.telemetry import RequestMetrics, watch_feed
 from streams.serving.finder import Finder
 from streams.serving.live import LiveFeed
+from streams.telling import Teller
 
 DESCRIPTION: Final = (
     "Conversations and their scores. A score is a calibrated estimate of how listeners would "
@@ -59,6 +61,7 @@ def create_app(
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
     k_floor: int = K_FLOOR,
+    teller: Teller | None = None,
     limits: Limits | None = None,
     body_limit_bytes: int = BODY_LIMIT_BYTES,
 ) -> FastAPI:
@@ -73,6 +76,7 @@ def create_app(
         checks: what `/readyz` asks.
         registry: what `/metrics` shows; the API adds its own metrics. None makes one.
         k_floor: trends say nothing of groups with fewer conversations.
+        teller: puts calls into words; None leaves the words out.
         limits: how often somebody may ask; None is without end.
         body_limit_bytes: what a request may carry.
     """
@@ -109,9 +113,9 @@ def create_app(
     app.include_router(conversations.router(engine))
     app.include_router(transcripts.router(engine))
     app.include_router(exports.router(engine))
-    app.include_router(search.router(finder))
-    app.include_router(labels.router(engine, finder))
+    app.include_router(narrative.router(engine, teller))
     app.include_router(trends.router(engine, k_floor))
+    app.include_router(summary.router(engine, k_floor, teller))
     app.include_router(alerts.router(engine))
     app.include_router(deliveries.router(engine))
     app.include_router(privacy.router(engine, eraser or Eraser(engine)))

@@ -90,7 +90,6 @@ class ChangesBody(Struct, frozen=True, kw_only=True):
 
 def trend_body(cell: Cell, *, withheld: bool) -> TrendBody:
     """`cell` under its public names, or its place alone."""
-    interval = mean_interval(cell)
     told = not withheld
     return TrendBody(
         key=cell.key,
@@ -99,17 +98,23 @@ def trend_body(cell: Cell, *, withheld: bool) -> TrendBody:
         conversations=cell.conversations if told else None,
         windows=cell.windows if told else None,
         scored=cell.scored if told else None,
-        distress=DistressTrend(
-            mean=_rounded(cell.distress), low=_rounded(interval.low), high=_rounded(interval.high)
-        )
-        if told and cell.distress is not None and interval is not None
-        else None,
+        distress=distress_trend(cell) if told else None,
         emotions={label: _rounded(share) for label, share in cell.emotions.items()}
         if told and cell.emotions is not None
         else None,
         arousal=_maybe(cell.arousal) if told else None,
         valence=_maybe(cell.valence) if told else None,
         withheld=withheld,
+    )
+
+
+def distress_trend(cell: Cell) -> DistressTrend | None:
+    """Mean distress of `cell` with its interval; None where it has neither."""
+    interval = mean_interval(cell)
+    if cell.distress is None or interval is None:
+        return None
+    return DistressTrend(
+        mean=_rounded(cell.distress), low=_rounded(interval.low), high=_rounded(interval.high)
     )
 
 

@@ -111,6 +111,49 @@ BY_SCHEMA: Final[dict[str, Any]] = {
         "withheld": False,
     },
 }
+BY_SCHEMA["SummaryBody"] = {
+    "from": "2026-11-23T06:00:00Z",
+    "to": "2026-11-23T14:00:00Z",
+    "queue": None,
+    "floor": 5,
+    "text": "2026-11-23 06:00 to 2026-11-23 14:00 UTC. Conversations with scores: 99, and alerts "
+    "that fired: 12. The mean estimate of customers' distress was 24\N{NARROW NO-BREAK SPACE}%.",
+    "narrator": "summary-1+template-1",
+    "conversations": 99,
+    "distress": {"mean": 0.24, "low": 0.2, "high": 0.28},
+    "change": BY_SCHEMA["ChangeBody"] | {"key": "customer"},
+    "queues": [BY_SCHEMA["ChangeBody"]],
+    "alerts": {
+        "total": 12,
+        "severities": {"critical": 9, "warning": 3},
+        "rules": {"sustained-distress": 9, "sharp-rise": 3},
+        "queues": {"billing": 8},
+    },
+    "withheld": False,
+}
+BY_SCHEMA["NarrativeBody"] = {
+    "participant": "p-1",
+    "role": "customer",
+    "start": "2026-11-23T10:00:00Z",
+    "end": "2026-11-23T10:04:10Z",
+    "windows": 248,
+    "text": "The customer would be called distressed from 2:05 to 3:10, and at the strongest "
+    "moment, 2:41, the customer would be called angry. The estimate rests mostly on the voice, "
+    "and the evidence is firm.",
+    "narrator": "template-1",
+    "clauses": [
+        {
+            "text": "at the strongest moment, 2:41, the customer would be called angry",
+            "evidence": [
+                {
+                    "kind": "window",
+                    "start": "2026-11-23T10:02:41Z",
+                    "end": "2026-11-23T10:02:44Z",
+                }
+            ],
+        }
+    ],
+}
 WORDS: Final[dict[str, str]] = {
     "author": "key of ana",
     "channel": "telephone",
@@ -121,6 +164,10 @@ WORDS: Final[dict[str, str]] = {
     "key": "billing",
     "language": "en",
     "name": "sustained-distress",
+    "narrative": "The customer would be called distressed from 2:05 to 2:12, and at the strongest "
+    "moment, 2:08, the customer would be called angry. The estimate rests mostly on the voice, "
+    "and the evidence is firm.",
+    "narrator": "template-1",
     "next": "MTc2NDAwMDAwMjAwMDAwMDAwMA",
     "participant": "p-1",
     "purpose": "service",

@@ -22,19 +22,20 @@ from streams.serving.api.bodies import (
 )
 from streams.serving.api.bodies_access import AuditPage, KeyPage, MeBody, NewKeyBody
 from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
+from streams.serving.api.bodies_narrative import NarrativesBody
 from streams.serving.api.bodies_platform import AliveBody, ReadyBody
 from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
-from streams.serving.api.bodies_search import LabelBody, LabelMoments, LabelPage, SearchBody
+from streams.serving.api.bodies_summary import SummaryBody
 from streams.serving.api.bodies_system import SystemBody
 from streams.serving.api.bodies_trends import ChangesBody, TrendsBody
 
 TEMPLATE: Final = "#/components/schemas/{name}"
 BODIES: Final = (
     *(ConversationPage, ConversationDetail, ScorePage, BucketPage, TranscriptPage),
+    NarrativesBody,
     *(AlertPage, AlertDetail, AlertJson, DeliveryPage),
     *(RulePage, RuleBody, RuleDetail, RuleSpec, BackTestRequest, BackTestBody),
-    *(TrendsBody, ChangesBody, SystemBody),
-    *(SearchBody, LabelPage, LabelBody, LabelMoments),
+    *(TrendsBody, ChangesBody, SummaryBody, SystemBody),
     *(privacy.DecisionPage, privacy.ConsentPage, privacy.Receipt, privacy.ErasurePage),
     *(MeBody, KeyPage, NewKeyBody, AuditPage),
     *(AliveBody, ReadyBody),

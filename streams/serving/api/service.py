@@ -20,6 +20,7 @@ from streams.serving.api.app import BODY_LIMIT_BYTES, K_FLOOR, create_app
 from streams.serving.api.health import Check
 from streams.serving.finder import Finder
 from streams.serving.live import LiveFeed
+from streams.telling import Teller
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def build_api(
     checks: Sequence[Check] = (),
     registry: CollectorRegistry | None = None,
     k_floor: int = K_FLOOR,
+    teller: Teller | None = None,
     limits: Limits | None = None,
     body_limit_bytes: int = BODY_LIMIT_BYTES,
 ) -> Api:
@@ -54,6 +56,7 @@ def build_api(
         checks: asked by `/readyz` beside `database` and `cache`.
         registry: shown by `/metrics`; the API adds its own metrics.
         k_floor: as in `create_app`.
+        teller: as in `create_app`.
         limits: how often somebody may ask; None is without end.
         body_limit_bytes: what a request may carry.
     """
@@ -75,6 +78,7 @@ def build_api(
         checks=(Check("database", database), Check("cache", cache.check), *checks),
         registry=registry,
         k_floor=k_floor,
+        teller=teller,
         limits=limits,
         body_limit_bytes=body_limit_bytes,
     )

@@ -77,9 +77,9 @@ def router(engine: AsyncEngine, floor: int) -> APIRouter:
         """
         width_ns = WIDTH_NS[bucket]
         parent_ns = PARENT_NS.get(bucket)
-        from_ns, to_ns = _range(begin, end, width_ns, USUAL_NS[bucket])
+        from_ns, to_ns = whole_range(begin, end, width_ns, USUAL_NS[bucket])
         if to_ns - from_ns > MOST_BUCKETS * width_ns:
-            raise _refused(f"from, to: more than {MOST_BUCKETS} buckets; ask for larger ones")
+            raise refused(f"from, to: more than {MOST_BUCKETS} buckets; ask for larger ones")
         whole_ns = parent_ns or width_ns
         cells = await read_cells(
             engine,
@@ -118,7 +118,7 @@ def router(engine: AsyncEngine, floor: int) -> APIRouter:
         The range is widened to whole hours; without `from` it is the last day. `news` is true
         where the interval of the difference excludes 0: the others may be noise.
         """
-        from_ns, to_ns = _range(begin, end, HOUR_NS, DAY_NS)
+        from_ns, to_ns = whole_range(begin, end, HOUR_NS, DAY_NS)
         now, before = [
             await read_cells(
                 engine,
@@ -154,7 +154,7 @@ def _stretch(
     width_ns: int,
 ) -> Stretch:
     if group is Group.AGENT and role not in {None, Role.CUSTOMER}:
-        raise _refused("role: by agent there is only what customers expressed; leave it out")
+        raise refused("role: by agent there is only what customers expressed; leave it out")
     everybody = group is Group.ROLE and role is None
     return Stretch(
         tenant=caller.tenant,
@@ -167,16 +167,19 @@ def _stretch(
     )
 
 
-def _range(
+def whole_range(
     begin: datetime | None, end: datetime | None, width_ns: int, usual_ns: int
 ) -> tuple[int, int]:
-    """Whole buckets that hold what was asked for."""
+    """Whole buckets that hold what was asked for; without an end they reach to now.
+
+    Raises ProblemError (422) where there is none, or they are more than `LONGEST_NS`.
+    """
     to_ns = _up(time.time_ns() if end is None else _within(end), width_ns)
     from_ns = _down(max(0, to_ns - usual_ns) if begin is None else _within(begin), width_ns)
     if from_ns >= to_ns:
-        raise _refused("from: not before `to`")
+        raise refused("from: not before `to`")
     if to_ns - from_ns > LONGEST_NS:
-        raise _refused(f"from, to: more than {LONGEST_NS // DAY_NS} days")
+        raise refused(f"from, to: more than {LONGEST_NS // DAY_NS} days")
     return from_ns, to_ns
 
 
@@ -193,5 +196,6 @@ def _up(at_ns: int, width_ns: int) -> int:
     return -(-at_ns // width_ns) * width_ns
 
 
-def _refused(detail: str) -> ProblemError:
+def refused(detail: str) -> ProblemError:
+    """A question that cannot be answered as it is."""
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)

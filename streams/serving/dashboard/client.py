@@ -150,6 +150,19 @@ class _Transcript(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
+class Story(msgspec.Struct, frozen=True):
+    """How one participant came across so far, in two sentences; None where nobody tells."""
+
+    participant: str
+    role: Role
+    text: str | None = None
+    narrator: str | None = None
+
+
+class _Stories(msgspec.Struct, frozen=True):
+    items: list[Story]
+
+
 class PolicyGround(msgspec.Struct, frozen=True):
     """Of what a decision rests on, what a page needs to know."""
 
@@ -304,6 +317,13 @@ class ApiClient:
             async for page in self._pages(f"{_path(conversation)}/transcript", _Transcript):
                 found += page.items
         return found
+
+    async def stories(self, conversation: str) -> list[Story]:
+        """The call so far in words, one for each participant; none where nobody tells."""
+        with contextlib.suppress(UnknownConversationError):  # an API without this route
+            found = await self._get(f"{_path(conversation)}/narrative", _Stories)
+            return [one for one in found.items if one.text]
+        return []
 
     async def decisions(self, conversation: str) -> list[PolicyFact]:
         """What the policy decided of one conversation; none where the API does not tell."""

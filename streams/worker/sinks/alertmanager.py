@@ -85,7 +85,8 @@ def alertmanager_alert(news: AlertNews, tenant: str, *, until_ns: int) -> dict[s
             "summary": f"{alert.metric} of the {alert.role.value} in {alert.conversation} "
             f"past its threshold since {alert.since}{value}",
             "alert": alert.id,
-        },
+        }
+        | ({} if alert.narrative is None else {"description": alert.narrative}),
         "startsAt": alert.fired,
         "endsAt": alert.resolved or format_time(until_ns),
     }

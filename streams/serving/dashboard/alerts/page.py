@@ -255,6 +255,8 @@ class AlertCard:
                 self._who = said("span", "")
                 self._where = said("span", "").classes("small")
             self._facts = ui.label().classes("small")
+            self._story = ui.label().classes("story")
+            self._told_by = ui.label().classes("small")
             self._marks = ui.element("ul").classes("deeds")
             self._more = ui.element("details")
             if page.desk.me.may(Rank.SUPERVISOR):
@@ -288,6 +290,9 @@ class AlertCard:
         self._who.set_text(f" · {row.who}")
         self._where.set_text(f" · {row.where}" if row.where else "")
         self._facts.set_text(f"{row.when} · {row.peak}")
+        for label, text in ((self._story, row.story), (self._told_by, row.told_by)):
+            label.set_text(text)
+            label.set_visibility(bool(text))
         self._marks.clear()
         self._marks.set_visibility(bool(row.marks))
         with self._marks:

@@ -55,6 +55,9 @@ class AlertRow:
     state: str
     when: str
     peak: str
+    story: str
+    """What led to it in words; empty where nobody told."""
+    told_by: str
     marks: tuple[str, ...]
     evidence: tuple[EvidenceRow, ...]
     is_open: bool
@@ -103,6 +106,8 @@ def alert_row(alert: Alert, summaries: Mapping[str, str], now_ns: int, zone: tzi
         state=_state(alert, is_snoozed=is_snoozed),
         when=_when(alert, now_ns, zone),
         peak=_peak(alert),
+        story=alert.narrative or "",
+        told_by=words.TOLD_BY.format(narrator=alert.narrator) if alert.narrative else "",
         marks=tuple(marks),
         evidence=tuple(_evidence(alert.conversation, one, zone) for one in alert.evidence),
         is_open=alert.open,

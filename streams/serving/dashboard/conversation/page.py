@@ -18,6 +18,7 @@ from streams.serving.dashboard.client import (
     ApiClient,
     ApiUnavailableError,
     PolicyFact,
+    Story,
     UnknownConversationError,
     Words,
 )
@@ -45,6 +46,8 @@ from streams.serving.dashboard.shell.frame import (
 
 WORDS_S: Final = 5.0
 """How often kept words of a running call are read."""
+STORY_S: Final = 10.0
+"""How often the text of a running call is read."""
 EVERYBODY: Final = "-"
 NO: Final = "no"
 HEAD: Final = (
@@ -84,6 +87,7 @@ async def conversation_page(
             return
         head = Head(conversation)
         trouble = ui.label().classes("trouble")
+        told = Told(client, conversation)
         cards = ui.element("div")
         transcript = Transcript(client, conversation)
         policy = Policy(client, conversation)
@@ -102,6 +106,7 @@ async def conversation_page(
                 head.show(timeline, zone)
                 await policy.show(timeline, zone)
                 await course.show(timeline, policy.withdrawn)
+                await told.show(timeline)
                 await transcript.show(timeline, zone)
         except UnknownConversationError:
             ticking.cancel()
@@ -260,6 +265,42 @@ def withdrawals(decisions: Iterable[PolicyFact]) -> dict[str, int]:
         elif not one.allowed:
             found.setdefault(one.participant, parse_time(one.at))
     return found
+
+
+class Told:
+    """The call so far in words, a paragraph for each participant; hidden where nobody tells."""
+
+    def __init__(self, client: ApiClient, conversation: str) -> None:
+        self._client = client
+        self._conversation = conversation
+        self._read_s = 0.0
+        self._read: Any = None
+        self._shown: Sequence[Story] = ()
+        self._box = ui.element("section").classes("card")
+        with self._box:
+            heading(2, words.STORY)
+            self._lines = ui.element("div")
+        self._box.set_visibility(False)
+
+    async def show(self, timeline: Timeline) -> None:
+        """Bring it up to date; while a call runs it is read every `STORY_S`."""
+        now = (id(timeline), timeline.edition, timeline.call.ended_ns)
+        if now == self._read and time.monotonic() - self._read_s < STORY_S:
+            return
+        found = await self._client.stories(self._conversation)
+        self._read, self._read_s = now, time.monotonic()
+        if found == self._shown:
+            return
+        self._shown = found
+        self._box.set_visibility(bool(found))
+        self._lines.clear()
+        with self._lines:
+            for one in found:
+                if len(found) > 1:
+                    ui.label(words.full_name(one.role, one.participant)).classes("small")
+                ui.label(one.text or "").classes("story")
+            narrators = ", ".join(sorted({one.narrator for one in found if one.narrator}))
+            ui.label(words.TOLD_BY.format(narrator=narrators)).classes("small")
 
 
 class Transcript:

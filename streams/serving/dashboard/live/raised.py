@@ -60,6 +60,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     peak: float | None = None
     evidence: tuple[Evidence, ...] = ()
+    narrative: str | None = None
+    """What led to it in two sentences."""
+    narrator: str | None = None
+    """Who told it."""
     acknowledged: Mark | None = None
     snoozed: Mark | None = None
     verdict: Mark | None = None

@@ -57,6 +57,7 @@ DEAD: Final = "Messages that could not be delivered"
 
 NO_NEWS: Final = "no clear change"
 WITHHELD: Final = "withheld: fewer than {floor} conversations, here or in a group beside it"
+TOLD_OF_MANY: Final = "Told by {narrator} from the figures below and the alerts of this time."
 AGENT_NOTE: Final = "By agent, figures show what their customers expressed, never the agent."
 
 ERASE_WORD: Final = "erase"

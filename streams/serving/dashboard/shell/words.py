@@ -127,6 +127,11 @@ GONE_CALL: Final = (
 )
 WITHDRAWN: Final = "Consent withdrawn at {at}: what was read later is deleted and not shown."
 ALERTS: Final = "Alerts"
+STORY: Final = "In short"
+TOLD_BY: Final = (
+    "Told by {narrator} from the evidence below; times count from the beginning of the call. "
+    "An estimate of how listeners would describe it."
+)
 DECISIONS: Final = "What may be analysed"
 ALLOWED: Final = "allowed"
 DROPPED: Final = "not analysed"

@@ -55,6 +55,18 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     withheld: bool = False
 
 
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time in a short paragraph."""
+
+    text: str
+    narrator: str = ""
+
+
+async def summary(asking: Asking, start: str, end: str) -> Summary:
+    """What may be said of `[start, end)`, RFC 3339."""
+    return await asking.get("/v1/summary", Summary, {"from": start, "to": end})
+
+
 async def trends(asking: Asking, group: str, bucket: str, start: str, end: str) -> Trends:
     """Groups in stretches of `[start, end)`, RFC 3339."""
     query = {"group": group, "bucket": bucket, "from": start, "to": end}

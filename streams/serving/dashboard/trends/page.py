@@ -21,7 +21,7 @@ from streams.serving.dashboard.shell.frame import (
     skip_link,
 )
 from streams.serving.dashboard.shell.section import Section
-from streams.serving.dashboard.shell.words import CAVEAT, percent
+from streams.serving.dashboard.shell.words import CAVEAT, STORY, percent
 from streams.serving.dashboard.trends import client as api
 from streams.serving.dashboard.trends.rows import (
     ChangeRow,
@@ -33,12 +33,15 @@ from streams.serving.dashboard.trends.rows import (
 )
 
 GROUPS: Final = {"queue": "Queue", "role": "Role", "language": "Language", "agent": "Agent"}
+SHIFT: Final = "shift"
 RANGES: Final = {
+    SHIFT: "last 8 hours, by hour",
     "1": "last 24 hours, by hour",
     "7": "last 7 days, by day",
     "28": "last 28 days, by day",
 }
-HOURLY: Final = "1"
+HOURLY: Final = (SHIFT, "1")
+SHIFT_S: Final = 8 * 3_600
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
 REFRESH_S: Final = 60.0
@@ -74,6 +77,8 @@ class TrendsPage:
         with ui.element("div").classes("filters"):
             self._group = Field("By", "queue", options=GROUPS, on_change=self.load)
             self._range = Field("Time", "7", options=RANGES, on_change=self.load)
+        heading(2, STORY).style("margin: 20px 0 10px")
+        self._story = Section(self._read_story, self._place_story, zone)
         self._agents = ui.label(words.AGENT_NOTE).classes("lead")
         heading(2, "Over time").style("margin: 20px 0 10px")
         self._courses = Section(self._read_courses, self._place_courses, zone)
@@ -82,16 +87,27 @@ class TrendsPage:
 
     async def load(self) -> None:
         """Read both parts for what is chosen."""
-        is_hourly = self._range.value == HOURLY
+        is_hourly = self._range.value in HOURLY
         step_ns = (HOUR_S if is_hourly else DAY_S) * SECOND_NS
         end_ns = -(-time.time_ns() // step_ns) * step_ns
-        self._range_ns = (end_ns - int(self._range.value) * DAY_S * SECOND_NS, end_ns)
+        long_s = SHIFT_S if self._range.value == SHIFT else int(self._range.value) * DAY_S
+        self._range_ns = (end_ns - long_s * SECOND_NS, end_ns)
         self._agents.set_visibility(self._group.value == "agent")
+        await self._story.load()
         await self._courses.load()
         await self._changes.load()
 
+    async def _read_story(self) -> api.Summary:
+        start, end = map(format_time, self._range_ns)
+        return await api.summary(self._desk.asking, start, end)
+
+    def _place_story(self, found: api.Summary) -> None:
+        with ui.element("div").classes("card"):
+            ui.label(found.text).classes("story")
+            ui.label(words.TOLD_OF_MANY.format(narrator=found.narrator)).classes("small")
+
     async def _read_courses(self) -> tuple[str, tuple[int, int], api.Trends]:
-        bucket = "1h" if self._range.value == HOURLY else "1d"
+        bucket = "1h" if self._range.value in HOURLY else "1d"
         start, end = map(format_time, self._range_ns)
         found = await api.trends(self._desk.asking, self._group.value, bucket, start, end)
         self._floor = found.floor

@@ -1,0 +1,1 @@
+"""Incidents in sentences: a narrator explains what was scored, and decides nothing."""
