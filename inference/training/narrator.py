@@ -160,6 +160,7 @@ def train_narrator(
     *,
     sizes: SmallConfig | None = None,
     batches: int = BATCHES,
+    texts: int = VOCABULARY_TEXTS,
     on_epoch: Callable[[], None] = lambda: None,
 ) -> History:
     """Train from scratch and write weights, vocabulary and history into `folder`.
@@ -171,6 +172,7 @@ def train_narrator(
         plan: its checkpoint is ignored.
         sizes: of another model than the shipped one; vocabulary is that asked for.
         batches: of an epoch.
+        texts: that the vocabulary is fitted on.
         on_epoch: called after each.
 
     Raises:
@@ -179,7 +181,7 @@ def train_narrator(
     sizes = sizes or SmallConfig(
         name="narrator", version=1, data="", licence="", training={}, vocabulary=VOCABULARY
     )
-    vocabulary = fit_vocabulary(plan.seed, sizes.vocabulary)
+    vocabulary = fit_vocabulary(plan.seed, sizes.vocabulary, texts)
     config = msgspec.structs.replace(
         sizes,
         vocabulary=len(vocabulary),
