@@ -197,6 +197,7 @@ class Flamingo(nn.Module):
             if name.endswith("_gate"):
                 nn.init.constant_(parameter, gates)
         self.citing = None if cites is None else nn.Linear(width, decoder.width, bias=False)
+        self._cites: Tensor
         self.register_buffer(
             "_cites", None if cites is None else torch.tensor(cites), persistent=False
         )
