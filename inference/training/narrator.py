@@ -44,7 +44,7 @@ JUDGED: Final = 128
 """Records of held-out combinations, by which the best epoch is chosen."""
 LEFT_OUT: Final = 0.08
 """Of points: what is told of equal records differs a little."""
-EPOCHS: Final = 18
+EPOCHS: Final = 80
 LEARNING_RATE: Final = 1.5e-3
 CHECKPOINT: Final = "training.pt"
 JUDGED_SEED: Final = 1_000_003
