@@ -4,12 +4,12 @@ Rows of evidence -> an encoder for each kind -> 16 latents (Perceiver resampler)
 cross-attention before some blocks of a causal decoder. L = - sum_t log p(w_t | w_<t, evidence).
 Source: Alayrac et al. 2022. Departures: records instead of pictures, one record a text, no
 interleaving; the decoder is any stack of blocks, our own or somebody else's, whose own
-parameters are not touched.
+parameters are not touched. The small decoder also hears each item it cites at the very place
+where it cites it: 16 latents need not carry every item whole.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,15 @@ WIDTH: Final = 256
 HEADS: Final = 4
 SPREAD: Final = 0.02
 UNLEARNT: Final = -100
+
+
+class Heard(NamedTuple):
+    """The evidence of a batch of records."""
+
+    latents: Tensor
+    """(batch, latent, width)"""
+    tokens: Tensor
+    """(batch, 1 + 64, width)"""
 
 
 class Decoder(Protocol):
@@ -119,19 +128,25 @@ class EvidenceEncoder(nn.Module):
         )
 
     def forward(self, batch: EvidenceRows) -> tuple[Tensor, Tensor]:
-        """Tokens (batch, 1 + evidence, width) and their mask (batch, 1 + evidence)."""
+        """Tokens (batch, 1 + 64, width): the record, then a place for each item it may hold.
+
+        And their mask, (batch, 1 + 64); tokens behind it are zero.
+        """
         windows = self._placed("windows", self.windows(batch.windows))
+        windows = self.around(windows, batch.window_mask) if windows.shape[1] else windows
         spans = torch.cat([batch.spans, self._words(batch.span_pieces)], dim=-1)
-        tokens = [
-            self.record(batch.record)[:, None],
-            self.around(windows, batch.window_mask) if windows.shape[1] else windows,
-            self._placed("cues", self.cues(batch.cues)),
-            self._placed("spans", self.spans(spans)),
-            self._placed("figures", self.figures(batch.figures)),
-        ]
         here = torch.ones(len(batch.record), 1, dtype=torch.bool, device=batch.record.device)
-        masks = [here, batch.window_mask, batch.cue_mask, batch.span_mask, batch.figure_mask]
-        return torch.cat(tokens, dim=1), torch.cat(masks, dim=1)
+        kinds = (
+            (self.record(batch.record)[:, None], here, 1),
+            (windows, batch.window_mask, MOST_WINDOWS),
+            (self._placed("cues", self.cues(batch.cues)), batch.cue_mask, MOST_CUES),
+            (self._placed("spans", self.spans(spans)), batch.span_mask, MOST_SPANS),
+            (self._placed("figures", self.figures(batch.figures)), batch.figure_mask, MOST_FIGURES),
+        )
+        tokens = [functional.pad(some, (0, 0, 0, most - some.shape[1])) for some, _, most in kinds]
+        masks = [functional.pad(mask, (0, most - mask.shape[1])) for _, mask, most in kinds]
+        mask = torch.cat(masks, dim=1)
+        return torch.cat(tokens, dim=1).masked_fill(~mask[..., None], 0.0), mask
 
     def _placed(self, kind: str, tokens: Tensor) -> Tensor:
         placed: Tensor = tokens + self.places[kind][: tokens.shape[1]]
@@ -153,6 +168,9 @@ class Flamingo(nn.Module):
         every: cross-attention goes before the last of so many blocks each.
         hidden: of the layers that are added.
         width: of evidence and latents.
+        cites: for each piece of the vocabulary which token of evidence it stands for, or -1; the
+            decoder then hears what it cites where it cites it. None for a vocabulary without
+            pieces of its own for places.
         gates: what they begin at. 0 leaves the decoder as it is, and opens slowly; a decoder
             that begins at random has nothing to lose by more.
     """
@@ -165,6 +183,7 @@ class Flamingo(nn.Module):
         every: int,
         hidden: int,
         width: int = WIDTH,
+        cites: Sequence[int] | None = None,
         gates: float = 0.0,
     ) -> None:
         super().__init__()
@@ -177,11 +196,20 @@ class Flamingo(nn.Module):
         for name, parameter in self.asking.named_parameters():
             if name.endswith("_gate"):
                 nn.init.constant_(parameter, gates)
+        self.citing = None if cites is None else nn.Linear(width, decoder.width, bias=False)
+        self._cites: Tensor
+        self.register_buffer(
+            "_cites", None if cites is None else torch.tensor(cites), persistent=False
+        )
         self._decoder = (decoder,)  # in a tuple: a frozen one is no part of what is trained
-        self._latents: Tensor | None = None
+        self._heard: Heard | None = None
+        self._cited: Tensor | None = None
+        decoder.blocks[0].register_forward_pre_hook(
+            lambda _, args, kwargs: self._before(self._with_cited, args, kwargs), with_kwargs=True
+        )
         for place, asking in zip(asked, self.asking, strict=True):
             decoder.blocks[place].register_forward_pre_hook(
-                lambda _, args, kwargs, asking=asking: self._ask(asking, args, kwargs),
+                lambda _, args, kwargs, asking=asking: self._before(asking, args, kwargs),
                 with_kwargs=True,
             )
 
@@ -190,20 +218,26 @@ class Flamingo(nn.Module):
         """Which reads through this."""
         return self._decoder[0]
 
-    def latents(self, batch: EvidenceRows) -> Tensor:
-        """(batch, latent, width) of the evidence of each record."""
+    def hear(self, batch: EvidenceRows) -> Heard:
+        """The evidence of each record, encoded once for a whole text."""
         tokens, mask = self.encoder(batch)
-        latents: Tensor = self.reader(tokens, mask).values
-        return latents
+        return Heard(self.reader(tokens, mask).values, tokens)
 
-    @contextmanager
-    def reading(self, latents: Tensor) -> Iterator[None]:
-        """Within, the decoder reads these; outside, it is what it was before."""
-        self._latents = latents
+    def logits(self, pieces: Tensor, heard: Heard) -> Tensor:
+        """Of the decoder, reading; outside of this call it is what it was before.
+
+        Args:
+            pieces: (batch, place) int64.
+            heard: of the same records.
+
+        Returns:
+            (batch, place, vocabulary).
+        """
+        self._heard, self._cited = heard, self._what_is_cited(pieces, heard)
         try:
-            yield
+            return self.decoder.logits(pieces)
         finally:
-            self._latents = None
+            self._heard = self._cited = None
 
     def loss(self, batch: EvidenceRows, pieces: Tensor, mask: Tensor) -> Tensor:
         """Mean of - log p of every piece after the first, given those before it and the evidence.
@@ -213,22 +247,40 @@ class Flamingo(nn.Module):
             pieces: (batch, place) int64.
             mask: (batch, place) bool, False behind the end of a text.
         """
-        with self.reading(self.latents(batch)):
-            logits = self.decoder.logits(pieces[:, :-1])
+        logits = self.logits(pieces[:, :-1], self.hear(batch))
         targets = pieces[:, 1:].masked_fill(~mask[:, 1:], UNLEARNT)
         return functional.cross_entropy(
             logits.flatten(0, 1).float(), targets.flatten(), ignore_index=UNLEARNT
         )
 
-    def _ask(
-        self, asking: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    def _what_is_cited(self, pieces: Tensor, heard: Heard) -> Tensor | None:
+        """(batch, place, decoder width): the evidence a piece stands for, zero for most."""
+        if self.citing is None:
+            return None
+        places = self._cites[pieces]  # (batch, place)
+        told: Tensor = self.citing(heard.tokens)
+        rows = places.clamp(min=0)[..., None].expand(-1, -1, told.shape[-1])
+        return told.gather(1, rows).masked_fill((places < 0)[..., None], 0.0)
+
+    def _with_cited(self, hidden: Tensor, latents: Tensor) -> Tensor:
+        del latents
+        return hidden if self._cited is None else hidden + self._cited
+
+    def _before(
+        self,
+        change: Callable[[Tensor, Tensor], Tensor],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """Hidden states that have read the latents, in the place where they came."""
-        if self._latents is None:
+        """A block's arguments with other hidden states, in the place where they came."""
+        if self._heard is None:
             return None
         if args:
-            return (asking(args[0], self._latents), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": asking(kwargs["hidden_states"], self._latents)}
+            return (change(args[0], self._heard.latents), *args[1:]), kwargs
+        return args, {
+            **kwargs,
+            "hidden_states": change(kwargs["hidden_states"], self._heard.latents),
+        }
 
 
 @torch.no_grad()
@@ -239,14 +291,13 @@ def greedy(
 
     Texts are short, so what was written is read again for each piece: no cache.
     """
-    latents = model.latents(batch)
-    written = torch.full((len(latents), 1), begin, device=latents.device)
-    done = torch.zeros(len(latents), dtype=torch.bool, device=latents.device)
-    with model.reading(latents):
-        while written.shape[1] < most and not done.all():
-            following = model.decoder.logits(written)[:, -1].argmax(dim=-1)
-            written = torch.cat([written, following[:, None]], dim=1)
-            done |= following == finish
+    heard = model.hear(batch)
+    written = torch.full((len(heard.latents), 1), begin, device=heard.latents.device)
+    done = torch.zeros(len(written), dtype=torch.bool, device=written.device)
+    while written.shape[1] < most and not done.all():
+        following = model.logits(written, heard)[:, -1].argmax(dim=-1)
+        written = torch.cat([written, following[:, None]], dim=1)
+        done |= following == finish
     texts = [row.tolist() for row in written[:, 1:]]
     return [text[: text.index(finish)] if finish in text else text for text in texts]
 

@@ -6,7 +6,7 @@ from typing import Final
 from torch import nn
 
 from inference.narrator.flamingo import Flamingo, TextDecoder
-from inference.narrator.vocabulary import Vocabulary
+from inference.narrator.vocabulary import Vocabulary, stands_for
 from inference.networks.folder import Config, Weights, filled, load_weights, save_weights
 
 WEIGHTS: Final = Path(__file__).parent.parent / "weights" / "narrator"
@@ -56,6 +56,7 @@ class SmallModel(nn.Module):
             every=config.every,
             hidden=config.asking_hidden,
             width=config.width,
+            cites=stands_for(config.vocabulary),
             gates=OPEN_GATES,
         )
 

@@ -19,6 +19,15 @@ LONGEST_PIECE: Final = 24
 """Bytes: two or three words."""
 
 
+def stands_for(size: int) -> list[int]:
+    """Of each of `size` pieces the token of evidence it stands for, -1 for most.
+
+    `begin` stands for the record itself, which comes first; places follow in their order.
+    """
+    tokens = {name: token for token, name in enumerate((BEGIN, *PLACES))}
+    return [tokens.get(name, -1) for name in SPECIAL] + [-1] * (size - len(SPECIAL))
+
+
 class Vocabulary:
     """Scripts into numbers and back."""
 

@@ -44,7 +44,7 @@ JUDGED: Final = 128
 """Records of held-out combinations, by which the best epoch is chosen."""
 LEFT_OUT: Final = 0.08
 """Of points: what is told of equal records differs a little."""
-EPOCHS: Final = 18
+EPOCHS: Final = 80
 LEARNING_RATE: Final = 1.5e-3
 CHECKPOINT: Final = "training.pt"
 JUDGED_SEED: Final = 1_000_003
@@ -160,6 +160,7 @@ def train_narrator(
     *,
     sizes: SmallConfig | None = None,
     batches: int = BATCHES,
+    texts: int = VOCABULARY_TEXTS,
     on_epoch: Callable[[], None] = lambda: None,
 ) -> History:
     """Train from scratch and write weights, vocabulary and history into `folder`.
@@ -171,6 +172,7 @@ def train_narrator(
         plan: its checkpoint is ignored.
         sizes: of another model than the shipped one; vocabulary is that asked for.
         batches: of an epoch.
+        texts: that the vocabulary is fitted on.
         on_epoch: called after each.
 
     Raises:
@@ -179,7 +181,7 @@ def train_narrator(
     sizes = sizes or SmallConfig(
         name="narrator", version=1, data="", licence="", training={}, vocabulary=VOCABULARY
     )
-    vocabulary = fit_vocabulary(plan.seed, sizes.vocabulary)
+    vocabulary = fit_vocabulary(plan.seed, sizes.vocabulary, texts)
     config = msgspec.structs.replace(
         sizes,
         vocabulary=len(vocabulary),

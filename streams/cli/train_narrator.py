@@ -14,7 +14,7 @@ def narrator(
     epochs: int | None = None,
     threads: int = 1,
 ) -> None:
-    """Train the small narrator from scratch; a quarter of an hour on one core.
+    """Train the small narrator from scratch; under half an hour on one core that has bfloat16.
 
     Records are drawn at random and sentences are made from them, so it needs no material. With
     --decoder it trains what lets a causal language model of your own read the evidence; the
