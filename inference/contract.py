@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from inference.evidence import Quality
 from inference.labels import AbsenceReason, Emotion, Modality, Role
 from inference.score import (
+    ContextReport,
     CueReport,
     Decision,
     Distress,
+    Expectation,
     ModalityReport,
     Versions,
     WindowScore,
@@ -73,13 +75,30 @@ class CueJson(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: Time | None = None
 
 
-class VersionsJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What made this score."""
+class VersionsJson(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What made this score; `methods` names the optional ones that were switched on."""
 
     scorer: str
     calibration: str
     fusion: str
     config: str
+    methods: dict[str, str] = {}
+
+
+class ContextJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An estimate given the participant's earlier windows; raw values stand beside it."""
+
+    emotions: dict[Emotion, Share]
+    distress: Share | None
+
+
+class ExpectationJson(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the other modalities let expect of one; no evidence, and in no probability."""
+
+    would_change: Share | None = None
+    """Of an absent one: how likely the decision would be another with it."""
+    surprise: Annotated[float, Meta(ge=0.0)] | None = None
+    """Of a present one: distance from what was expected, 1 at the edge of the usual."""
 
 
 class ScoreJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +134,10 @@ class ScoreJson(msgspec.Struct, frozen=True, kw_only=True):
             "little of it was heard."
         ),
     ] = None
+    context: ContextJson | UnsetType = UNSET
+    """Left out where no context is switched on."""
+    expected: dict[Modality, ExpectationJson] | UnsetType = UNSET
+    """Left out where nothing is expected."""
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -181,10 +204,19 @@ def published(score: WindowScore) -> ScoreJson:
             calibration=score.versions.calibration,
             fusion=score.versions.fusion,
             config=score.versions.config,
+            methods=score.versions.methods,
         ),
         partial=score.partial,
         shed=score.shed,
         change=score.change,
+        context=UNSET
+        if score.context is None
+        else ContextJson(emotions=score.context.emotions, distress=score.context.distress),
+        expected={
+            modality: ExpectationJson(would_change=one.would_change, surprise=one.surprise)
+            for modality, one in score.expected.items()
+        }
+        or UNSET,
     )
 
 
@@ -258,10 +290,20 @@ def _score_of(body: ScoreJson) -> WindowScore:
             calibration=body.versions.calibration,
             fusion=body.versions.fusion,
             config=body.versions.config,
+            methods=body.versions.methods,
         ),
         partial=body.partial,
         shed=body.shed,
         change=body.change,
+        context=None
+        if isinstance(body.context, UnsetType)
+        else ContextReport(emotions=body.context.emotions, distress=body.context.distress),
+        expected={}
+        if isinstance(body.expected, UnsetType)
+        else {
+            modality: Expectation(would_change=one.would_change, surprise=one.surprise)
+            for modality, one in body.expected.items()
+        },
     )
 
 

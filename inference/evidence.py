@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,32 @@ class Prosody:
     """Event times `[start, end)` in which somebody speaks, ascending, without overlap."""
 
 
+MOST_TOKENS: Final = 30
+"""Of one window and modality."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Features:
+    """What an expert read, as numbers: for methods that were trained on them.
+
+    Attributes:
+        space: what the numbers mean, with their count: `voice-768`. A method reads the spaces
+            that it was trained on and leaves others alone.
+        vector: (size,) float32 of the whole window.
+        tokens: (tokens, size) float32 in order of time, at most `MOST_TOKENS`: lines, frames,
+            or the vector alone.
+    """
+
+    space: str
+    vector: NDArray[np.float32]
+    tokens: NDArray[np.float32]
+
+    @classmethod
+    def whole(cls, space: str, vector: NDArray[np.float32]) -> Self:
+        """Of an expert that describes a window in one piece."""
+        return cls(space=space, vector=vector, tokens=vector[None])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What one expert says about one window.
@@ -82,6 +108,8 @@ class Evidence:
     cues: tuple[Cue, ...] = ()
     prosody: Prosody | None = None
     """Of an expert that hears a voice: compared with the participant's own usual one."""
+    features: Features | None = None
+    """What it read, where methods beside the product may want it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,13 +53,35 @@ class CueReport(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int | None = None
 
 
-class Versions(msgspec.Struct, frozen=True, kw_only=True):
+class ContextReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An estimate given the participant's earlier windows; the raw one stands beside it."""
+
+    emotions: dict[Emotion, float]
+    distress: float | None = None
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the other modalities of a window let expect of one.
+
+    Each is None where it does not apply.
+    """
+
+    would_change: float | None = None
+    """Of an absent modality: how likely the decision would be another one with it, in [0, 1]."""
+    surprise: float | None = None
+    """Of a present one: its distance from what was expected, 1 at the edge of what nine in ten
+    stay within."""
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What made this score; a replay under other versions is another run."""
 
     scorer: str
     calibration: str
     fusion: str
     config: str
+    methods: dict[str, str] = {}
+    """Version by name of every optional method that was switched on."""
 
 
 class WindowScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +116,10 @@ class WindowScore(msgspec.Struct, frozen=True, kw_only=True):
     change: float | None = None
     """How far the voice is from the participant's own usual one, in standard deviations,
     smoothed; above 0 towards arousal. None without speech, or while too little was heard."""
+    context: ContextReport | None = None
+    """Only where a context is switched on and the window is scored."""
+    expected: dict[Modality, Expectation] = {}
+    """Only where imputation is switched on."""
 
     @property
     def id(self) -> uuid.UUID:
@@ -137,6 +163,8 @@ class ParticipantState(msgspec.Struct, frozen=True, kw_only=True):
     changed_at_ns: int = 0
     """End of the window that `smoothed_change` is of."""
     voice: UsualVoice | None = None
+    context: bytes = b""
+    """What the method of context carries on; opaque here."""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -13,13 +13,15 @@ from inference.evidence import Absent, Cue, Evidence, Expert, Quality
 from inference.experts import own_voice
 from inference.experts.own_voice import Comparison
 from inference.fusion.artefact import UNCALIBRATED, Fusers
+from inference.fusion.contract import Fused
 from inference.fusion.decision import arousal, decide, nothing_to_decide, valence
-from inference.fusion.fuser import Fused
 from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Modality
+from inference.methods import NO_METHODS, Methods, Moment
 from inference.score import (
     DECIMALS,
     CueReport,
     Distress,
+    Expectation,
     ModalityReport,
     ParticipantState,
     Versions,
@@ -37,11 +39,21 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class _Beside:
+    """What the optional methods made of one window."""
+
+    expected: Mapping[Modality, Expectation] = field(default_factory=dict)
+    moment: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """Scores in the order of the windows, and what the next windows build on."""
 
     scores: tuple[WindowScore, ...]
     states: Mapping[StateKey, ParticipantState]
+    moments: tuple[Moment | None, ...]
+    """Of each window; None unless it can be searched for."""
 
 
 class Scorer:
@@ -53,6 +65,7 @@ class Scorer:
         fusers: which fuser scores whose conversations.
         keep_quotes: whether cues may repeat words; otherwise they name their kind.
         config: digest of the settings, published in every score.
+        methods: what is switched on beside experts and fusion.
         on_failure: told the modality of each window that an expert failed on.
     """
 
@@ -63,6 +76,7 @@ class Scorer:
         fusers: Fusers = UNCALIBRATED,
         keep_quotes: bool = False,
         config: str = "unknown",
+        methods: Methods = NO_METHODS,
         on_failure: Callable[[Modality], None] = lambda _: None,
     ) -> None:
         self._experts = sorted(experts, key=lambda one: MODALITIES.index(one.modality))
@@ -70,6 +84,7 @@ class Scorer:
         self._keep_quotes = keep_quotes
         self._on_failure = on_failure
         self._config = config
+        self._methods = methods
 
     @property
     def look_back_ns(self) -> Mapping[Modality, int]:
@@ -86,6 +101,7 @@ class Scorer:
             calibration="+".join(expert.version for expert in self._experts),
             fusion=self._fusers.of(tenant).version,
             config=self._config,
+            methods=self._methods.versions,
         )
 
     def score(
@@ -101,17 +117,69 @@ class Scorer:
             states: where each participant stands; one who is missing begins anew.
         """
         found = [self._ask(expert, windows) for expert in self._experts]
+        findings = [[answers[index] for answers in found] for index in range(len(windows))]
+        fused = self._fuse(windows, findings)
+        seen = [self._look_beside(items) for items in findings]
         after = dict(states)
         scores = []
-        for index, window in enumerate(windows):
+        for window, items, said, beside in zip(windows, findings, fused, seen, strict=True):
             key = (window.tenant, window.run, window.conversation, window.participant)
-            findings = [answers[index] for answers in found]
             state = after.get(key, ParticipantState())
-            score = self._assemble(window, findings, state)
+            score = self._assemble(window, items, said, beside, state)
+            score, context = self._in_context(score, said, state)
             scores.append(score)
             if window.final:
-                after[key] = _next_state(state, score, _voice(findings))
-        return Scored(tuple(scores), after)
+                after[key] = _next_state(state, score, _voice(items), context)
+        return Scored(tuple(scores), after, tuple(beside.moment for beside in seen))
+
+    def _fuse(
+        self, windows: Sequence[WindowInput], findings: Sequence[Sequence[Finding]]
+    ) -> list[Fused | None]:
+        """All windows of a tenant in one call; None for one in which nothing is present."""
+        fused: list[Fused | None] = [None] * len(windows)
+        by_tenant: dict[str, list[int]] = {}
+        for index, window in enumerate(windows):
+            if _present(findings[index]):
+                by_tenant.setdefault(window.tenant, []).append(index)
+        for tenant, indices in by_tenant.items():
+            asked = [_present(findings[index]) for index in indices]
+            for index, one in zip(indices, self._fusers.of(tenant).fuse_many(asked), strict=True):
+                fused[index] = one
+        return fused
+
+    def _look_beside(self, findings: Sequence[Finding]) -> "_Beside":
+        """What the optional methods make of a window. They may fail: the score never does."""
+        space, foresight = self._methods.space, self._methods.foresight
+        if space is None:
+            return _Beside()
+        try:
+            projection = space.project(_present(findings))
+            expected: Mapping[Modality, Expectation] = {}
+            if foresight is not None and projection.present.any():
+                expected = foresight.expect(projection)
+                projection = foresight.complete(projection)
+        except Exception:  # noqa: BLE001 - whatever it is, the window is scored
+            _log.exception("method_failed")
+            return _Beside()
+        vector = projection.moment
+        moment = None if vector is None else Moment(vector, imputed=projection.expected)
+        return _Beside(expected, moment)
+
+    def _in_context(
+        self, score: WindowScore, fused: Fused | None, state: ParticipantState
+    ) -> tuple[WindowScore, bytes]:
+        """The score with its context, and what the context carries on."""
+        context = self._methods.context
+        if context is None:
+            return score, b""
+        try:
+            report, carried = context.advance(
+                state.context, score, None if fused is None else fused.log_probs
+            )
+        except Exception:  # noqa: BLE001 - the raw score stands
+            _log.exception("method_failed")
+            return score, state.context
+        return msgspec.structs.replace(score, context=report), carried
 
     def _ask(self, expert: Expert, windows: Sequence[WindowInput]) -> list[Finding]:
         """What one expert finds in each window; it never sees what it must not read."""
@@ -143,14 +211,15 @@ class Scorer:
         self,
         window: WindowInput,
         findings: Sequence[Finding],
+        fused: Fused | None,
+        beside: "_Beside",
         state: ParticipantState,
     ) -> WindowScore:
-        present = [item for item in findings if isinstance(item, Evidence)]
+        present = _present(findings)
         own = _compared(_voice(present), state)
-        fuser = self._fusers.of(window.tenant)
-        fused = fuser.fuse(present) if present else None
         emotions, decision = None, nothing_to_decide()
         if fused is not None:
+            fuser = self._fusers.of(window.tenant)
             probs = np.exp(fused.log_probs)
             emotions = {label: _rounded(probs[i]) for i, label in enumerate(EMOTIONS)}
             decision = decide(
@@ -183,6 +252,13 @@ class Scorer:
             partial=window.partial,
             shed=window.shed,
             change=_change(own, state, window.end_ns),
+            expected={
+                modality: Expectation(
+                    would_change=_rounded_or_none(one.would_change),
+                    surprise=_rounded_or_none(one.surprise),
+                )
+                for modality, one in beside.expected.items()
+            },
         )
 
     def _told(self, cues: Sequence[Cue]) -> tuple[CueReport, ...]:
@@ -228,6 +304,10 @@ def _smoothed(now: float, before: float | None, passed_ns: int) -> float:
     return _rounded(now + kept * (before - now))
 
 
+def _present(findings: Sequence[Finding]) -> list[Evidence]:
+    return [item for item in findings if isinstance(item, Evidence)]
+
+
 def _voice(findings: Sequence[Finding]) -> Evidence | None:
     """What the first expert that measured the voice says."""
     heard = (item for item in findings if isinstance(item, Evidence) and item.prosody is not None)
@@ -253,10 +333,10 @@ def _change(own: Comparison | None, state: ParticipantState, end_ns: int) -> flo
 
 
 def _next_state(
-    state: ParticipantState, score: WindowScore, voice: Evidence | None
+    state: ParticipantState, score: WindowScore, voice: Evidence | None, context: bytes
 ) -> ParticipantState:
     """What the next window of the participant builds on; a window without speech teaches none."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"context": context}
     if score.distress is not None:
         changes |= {
             "smoothed_distress": score.distress.smoothed,

@@ -7,7 +7,16 @@ import msgspec
 
 from inference.evidence import Quality
 from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Emotion, Modality, Role
-from inference.score import CueReport, Decision, Distress, ModalityReport, Versions, WindowScore
+from inference.score import (
+    ContextReport,
+    CueReport,
+    Decision,
+    Distress,
+    Expectation,
+    ModalityReport,
+    Versions,
+    WindowScore,
+)
 
 Row = Mapping[str, Any]
 
@@ -47,6 +56,8 @@ def score_row(score: WindowScore) -> dict[str, Any]:
         "shed": list(score.shed),
         "versions": msgspec.to_builtins(score.versions),
         "change": score.change,
+        "context": msgspec.to_builtins(score.context),
+        "expected": msgspec.to_builtins(score.expected) or None,
     }
 
 
@@ -111,6 +122,10 @@ def score_of(row: Row, evidence: Iterable[Row]) -> WindowScore:
         partial=row["partial"],
         shed=tuple(row["shed"]),
         change=row["change"],
+        context=None if row["context"] is None else msgspec.convert(row["context"], ContextReport),
+        expected={}
+        if row["expected"] is None
+        else msgspec.convert(row["expected"], dict[Modality, Expectation]),
     )
 
 

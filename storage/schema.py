@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from inference.labels import EMOTIONS, MODALITIES
+from storage.vectors import Vector
 
 SCALE: Final = 10_000
 MINUTE_NS: Final = 60_000_000_000
@@ -112,6 +113,8 @@ window_scores: Final = Table(
     Column("shed", _json, nullable=False),
     Column("versions", _json, nullable=False),
     Column("change", Double),
+    Column("context", _json),
+    Column("expected", _json),
     postgresql_partition_by="RANGE (start_ns)",
 )
 """On PostgreSQL partitioned by event time; the first migration makes the default partition."""
@@ -147,6 +150,47 @@ utterances: Final = Table(
     Column("confidence", Double),
 )
 """Words, only where transcripts are kept: the revision that the scores saw."""
+
+moments: Final = Table(
+    "moments",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("vector", Vector, nullable=False),
+    Column("imputed", Boolean, nullable=False),
+    Column("space", String(128), nullable=False),
+    Index(None, "tenant", "start_ns"),
+)
+"""Windows of `live` as they are searched for; only where search is switched on."""
+
+own_labels: Final = Table(
+    "own_labels",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("label", _id(), primary_key=True),
+    Column("prompts", _json, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("created_by", String(256), nullable=False),
+)
+"""Labels that somebody described in words of their own."""
+
+label_judgements: Final = Table(
+    "label_judgements",
+    metadata,
+    Column("tenant", _id(), primary_key=True),
+    Column("label", _id(), primary_key=True),
+    Column("conversation", _id(), primary_key=True),
+    Column("participant", _id(), primary_key=True),
+    Column("start_ns", BigInteger, primary_key=True),
+    Column("holds", Boolean, nullable=False),
+    Column("judged_ns", BigInteger, nullable=False),
+    Column("judged_by", String(256), nullable=False),
+    Index(None, "tenant", "conversation"),
+)
+"""Whether a label holds for a window, as somebody judged it."""
 
 rollups: Final = Table(
     "rollups",
@@ -264,11 +308,14 @@ alerts: Final = Table(
     Column("verdict_ns", BigInteger),
     Column("verdict_by", String(256)),
     Column("note", Text),
+    Column("narrative", Text),
+    Column("narrator", String(128)),
     Index(None, "tenant", "run", "fired_ns"),
     Index(None, "tenant", "conversation"),
 )
 """One row for each time a rule fired. What people did with it never reaches the state machine.
 
+`narrative` is what the narrator said when it fired.
 `sinks` are those beside Kafka and the feed that were told, so that they hear of the
 end, too. Times of the machine are event time, those of people are wall time.
 """

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from inference.labels import Modality, Role
 from inference.score import WindowScore
 
@@ -187,6 +190,19 @@ class Utterance:
     confidence: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredMoment:
+    """The vector of one scored window, under which it is searched for."""
+
+    start_ns: int
+    end_ns: int
+    vector: NDArray[np.float32]
+    """(256,) of length one."""
+    imputed: bool
+    space: str
+    """Version of the shared space: vectors of different ones are never compared."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantBatch:
     """New final scores of one participant, and the progress they were built on."""
@@ -205,3 +221,5 @@ class ParticipantBatch:
     """Of the span that scored them, for those who are told; None where nobody traces."""
     words: tuple[Utterance, ...] = ()
     """What `scores` were the first to see; empty unless transcripts are kept."""
+    moments: tuple[StoredMoment, ...] = ()
+    """Of those of `scores` that can be searched for."""

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from inference.labels import AbsenceReason, Modality
+from inference.methods import Moment
 from inference.score import ParticipantState, WindowScore, decode_state, encode_state
 from inference.window import CameraFrame, TextSpan, WindowInput
-from storage.values import ParticipantBatch, Progress, Utterance
+from storage.values import LIVE_RUN, ParticipantBatch, Progress, StoredMoment, Utterance
 from streams.decoding import decode_audio
 from streams.records import storable
 from streams.windows.aligner import Closing
@@ -27,6 +28,11 @@ class Scored(Protocol):
     @property
     def states(self) -> Mapping[StateKey, ParticipantState]:
         """What the next windows build on."""
+        ...
+
+    @property
+    def moments(self) -> Sequence[Moment | None]:
+        """One per window; None unless it can be searched for."""
         ...
 
 
@@ -110,10 +116,32 @@ def score_closings(
                 scores=scored.scores[begin:end],
                 conversation=closing.conversation,
                 words=new_words(closing) if keep_words else (),
+                moments=_stored_moments(
+                    scored.scores[begin:end], scored.moments[begin:end], closing.key.run
+                ),
             )
         )
         begin = end
     return batches
+
+
+def _stored_moments(
+    scores: Sequence[WindowScore], moments: Sequence[Moment | None], run: str
+) -> tuple[StoredMoment, ...]:
+    """What is kept to search for: of the live run alone, a replay would only repeat it."""
+    if run != LIVE_RUN:
+        return ()
+    return tuple(
+        StoredMoment(
+            start_ns=score.start_ns,
+            end_ns=score.end_ns,
+            vector=moment.vector,
+            imputed=moment.imputed,
+            space=score.versions.methods["alignment"],
+        )
+        for score, moment in zip(scores, moments, strict=True)
+        if moment is not None
+    )
 
 
 def new_words(closing: Closing) -> tuple[Utterance, ...]:

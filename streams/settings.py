@@ -49,6 +49,14 @@ _SCORING = (
     "calibration",
     "fusion",
     "tenant_fusion",
+    "fusion_weights",
+    "context",
+    "context_weights",
+    "search",
+    "alignment_weights",
+    "imputation",
+    "imputation_weights",
+    "narrator",
     "text_plus",
     "neutral_share",
     "distress_base_rate",
@@ -118,6 +126,8 @@ def _check_url(text: str) -> None:
         raise PydanticCustomError("address", "no http:// or https:// address")
 
 
+FusionName = Literal["late", "adaptive", "feature", "attention", "hybrid", "evidential"]
+
 _NOT_SETTINGS = ("affectstream_test_", "affectstream_shared")
 """Variables of the test suite."""
 
@@ -170,10 +180,27 @@ class Settings(BaseSettings):
     policy: Literal["eu", "text-only", "research"] = "eu"
     tenant_policy: dict[str, Literal["eu", "text-only", "research"]] = Field(default_factory=dict)
     """Tenants that are under another profile than `policy`."""
-    fusion: Literal["late", "adaptive"] = "late"
-    """`adaptive`: input of worse quality counts less."""
-    tenant_fusion: dict[str, Literal["late", "adaptive"]] = Field(default_factory=dict)
+    fusion: FusionName = "late"
+    """`adaptive`: input of worse quality counts less. The others are learned; see
+    docs/methods.md."""
+    tenant_fusion: dict[str, FusionName] = Field(default_factory=dict)
     """Tenants that are fused another way than `fusion` says."""
+    fusion_weights: str = ""
+    """A folder of `affectstream train fusion`; empty is the shipped one."""
+    context: Literal["none", "filter", "recurrent"] = "none"
+    """An estimate given the earlier windows of a participant, beside the raw one."""
+    context_weights: str = ""
+    """A folder of `affectstream train context`; empty is the shipped one."""
+    search: bool = False
+    """Keep a vector of each window, so that moments can be searched for."""
+    alignment_weights: str = ""
+    """A folder of `affectstream train alignment`; empty is the shipped one."""
+    imputation: Literal["none", "ridge", "translator", "cgan", "diffusion"] = "none"
+    """What the present modalities let expect of the others; never part of a probability."""
+    imputation_weights: str = ""
+    """A folder of `affectstream train imputation`; empty is the shipped one."""
+    narrator: str = "template"
+    """Who puts alerts into words: `none`, `template`, `small`, or a folder of weights."""
     text_plus: bool = False
     """Read words with sentence vectors too (`affectstream models fetch sentence_encoder`)."""
     neutral_share: float = Field(default=0.6, gt=0, lt=1)

@@ -505,7 +505,7 @@ def some_system() -> dict[str, Any]:
             "kafka": {"waiting": 0, "oldest_s": None, "dead": 0},
             "webhook:crm": {"waiting": 4, "oldest_s": 95.0, "dead": 1},
         },
-        "schema": "0003",
+        "schema": "0004",
     }
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from hypothesis import strategies as st
 
 from inference.evidence import Quality
 from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Emotion, Modality, Role
 from inference.score import (
+    ContextReport,
     CueReport,
     Decision,
     Distress,
+    Expectation,
     ModalityReport,
     ParticipantState,
     Versions,
@@ -26,6 +29,7 @@ from storage.values import (
 )
 
 VERSIONS = Versions(scorer="test", calibration="test", fusion="late", config="test")
+WITH_METHODS = msgspec.structs.replace(VERSIONS, methods={"context": "filter-1"})
 
 
 def absent_score(window: WindowInput) -> WindowScore:
@@ -119,11 +123,28 @@ def window_scores(draw: st.DrawFn) -> WindowScore:
             )
             for _ in range(draw(st.integers(0, 3)))
         ),
-        versions=VERSIONS,
+        versions=draw(st.sampled_from([VERSIONS, WITH_METHODS])),
         partial=draw(st.booleans()),
         shed=tuple(draw(st.lists(st.sampled_from(["provisional", "face"]), unique=True))),
         change=None if nothing else draw(st.none() | four_decimals(-6.0)),
+        context=None if nothing else draw(st.none() | contexts()),
+        expected=draw(st.dictionaries(st.sampled_from(Modality), expectations(), max_size=3)),
     )
+
+
+def contexts() -> st.SearchStrategy[ContextReport]:
+    """Estimates given earlier windows."""
+    return st.builds(
+        ContextReport,
+        emotions=st.fixed_dictionaries({emotion: four_decimals() for emotion in EMOTIONS}),
+        distress=st.none() | four_decimals(),
+    )
+
+
+def expectations() -> st.SearchStrategy[Expectation]:
+    """What was expected of a modality."""
+    known = st.none() | four_decimals()
+    return st.builds(Expectation, would_change=known, surprise=known)
 
 
 def distressed(

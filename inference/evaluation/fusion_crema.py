@@ -26,7 +26,7 @@ from inference.calibration.patterns import (
 from inference.errors import AffectstreamError
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
 from inference.evaluation.rows import CalibratedRows, Columns, Floats, Rows, row_figures, side_auc
-from inference.fusion.fuser import Weighting
+from inference.fusion.product_fuser import Weighting
 from inference.labels import DISTRESS, HIGH_AROUSAL, LOW_AROUSAL, NOT_DISTRESS, Emotion, Modality
 
 VOTES_FILE: Final = "crema_votes.csv"

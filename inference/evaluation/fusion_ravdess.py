@@ -32,8 +32,8 @@ from inference.evaluation.rows import (
     row_figures,
     side_auc,
 )
-from inference.fusion.fuser import Weighting
 from inference.fusion.product import grouped, log_normalised
+from inference.fusion.product_fuser import Weighting
 from inference.labels import Modality
 from inference.training.ravdess_speech import CATEGORIES
 

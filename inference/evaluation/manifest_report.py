@@ -17,9 +17,10 @@ from inference.evaluation.report import (
     Metrics,
 )
 from inference.evidence import Evidence, Expert, Quality
+from inference.fusion.contract import Fuser
 from inference.fusion.decision import decide, nothing_to_decide
-from inference.fusion.fuser import Fuser, support_of
 from inference.fusion.product import log_normalised
+from inference.fusion.product_fuser import support_of
 from inference.labels import EMOTIONS, AbsenceReason, Emotion
 from inference.training.manifest import Item, Manifest
 from inference.window import WindowInput
@@ -53,7 +54,7 @@ def judge_manifest(
     The headline holds every item: one that the expert could not read gets its prior,
     uniform. `by.pattern` holds those that were read. Columns are the labels that the expert
     knows or that occur, neutral first: a row that says nothing calls neutral. Labels that
-    occur and that the expert does not know keep their prior (see `Fuser.fuse`).
+    occur and that the expert does not know keep their prior (see `ProductFuser.fuse`).
 
     Args:
         manifest: what to read.

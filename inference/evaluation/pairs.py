@@ -21,8 +21,8 @@ from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
 from inference.evidence import Evidence
 from inference.experts.speech import SpeechExpert
 from inference.fusion.artefact import FusionArtefact
-from inference.fusion.fuser import Fuser
 from inference.fusion.prior import EVEN_PRIOR
+from inference.fusion.product_fuser import ProductFuser
 from inference.labels import DISTRESS, EMOTIONS, Emotion
 from inference.training.calibration import PAIRS_PER_ITEM, Labelled, pair
 from inference.training.degrade import Samples, random_noise
@@ -161,7 +161,9 @@ def evaluate_pairs(
     )
 
 
-def _together(voice: Voice, pairs: Pairs, fuser: Fuser, deployed: Fuser) -> dict[str, Metrics]:
+def _together(
+    voice: Voice, pairs: Pairs, fuser: ProductFuser, deployed: ProductFuser
+) -> dict[str, Metrics]:
     """Each modality alone, both, and what joy does where it is deployed."""
     both, in_service = fused_rows(pairs, fuser), fused_rows(pairs, deployed)
     alone = {
@@ -187,7 +189,9 @@ def _together(voice: Voice, pairs: Pairs, fuser: Fuser, deployed: Fuser) -> dict
     }  # fmt: skip
 
 
-def _weighed(name: str, pairs: Pairs, late: Fuser, adaptive: Fuser) -> dict[str, Metrics]:
+def _weighed(
+    name: str, pairs: Pairs, late: ProductFuser, adaptive: ProductFuser
+) -> dict[str, Metrics]:
     """Late and adaptive weights on the same pairs, and what the second gains."""
     rows = {fuser.weigh.name: fused_rows(pairs, fuser) for fuser in (late, adaptive)}
     found: Metrics = {}
@@ -200,7 +204,7 @@ def _weighed(name: str, pairs: Pairs, late: Fuser, adaptive: Fuser) -> dict[str,
     }
 
 
-def fused_rows(pairs: Pairs, fuser: Fuser) -> JudgedRows:
+def fused_rows(pairs: Pairs, fuser: ProductFuser) -> JudgedRows:
     """One row a pair; the pairs of one clip are drawn together."""
     fused = [fuser.fuse(evidence) for evidence, _ in pairs]
     distress = np.clip([one.distress or 0.5 for one in fused], 1e-9, 1 - 1e-9)

@@ -12,8 +12,8 @@ from inference.evaluation import metrics
 from inference.evaluation.figures import calibration_figures, naming_figures, set_figures
 from inference.evaluation.report import Metrics
 from inference.evidence import Evidence, Quality
-from inference.fusion.fuser import Weighting
 from inference.fusion.product import product
+from inference.fusion.product_fuser import Weighting
 from inference.labels import MODALITIES, Modality
 
 Floats = NDArray[np.float64]

@@ -17,8 +17,8 @@ from inference.experts.text import TextExpert
 from inference.experts.text_features import as_recognised
 from inference.experts.text_model import TextModel
 from inference.experts.text_plus import TextPlus
+from inference.fusion.contract import Fuser
 from inference.fusion.decision import decide
-from inference.fusion.fuser import Fuser
 from inference.labels import EMOTIONS
 from inference.training.goemotions import Comments, read_comments
 from inference.training.service_lines import ServiceLine, read_service_lines

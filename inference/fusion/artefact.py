@@ -4,21 +4,24 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast, get_args
 
 import msgspec
 
 from inference.calibration.patterns import PatternCalibration
 from inference.errors import AffectstreamError
 from inference.fusion.adaptive import AdaptiveWeighting, QualitySlopes
-from inference.fusion.fuser import Fuser, Weighting
+from inference.fusion.contract import Fuser
 from inference.fusion.late import LateWeighting
 from inference.fusion.prior import DEFAULT_PRIOR, DeploymentPrior
+from inference.fusion.product_fuser import ProductFuser, Weighting
 from inference.labels import Modality
 
 WEIGHTS: Final = Path(__file__).parent.parent / "weights" / "fusion"
 FILE: Final = "fusion.json"
-FusionName = Literal["late", "adaptive"]
+FusionName = Literal["late", "adaptive", "feature", "attention", "hybrid", "evidential"]
+"""Ways of fusing; the first two are products, the others are learned."""
+ProductName = Literal["late", "adaptive"]
 
 
 class FusionWeightsError(AffectstreamError):
@@ -64,12 +67,14 @@ class FusionArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """First 8 hex digits of the SHA-256 of the file."""
         return hashlib.sha256(self._encoded()).hexdigest()[:8]
 
-    def fuser(self, fusion: FusionName, prior: DeploymentPrior = DEFAULT_PRIOR) -> Fuser:
-        """The fuser of that name with these figures."""
+    def fuser(self, fusion: ProductName, prior: DeploymentPrior = DEFAULT_PRIOR) -> ProductFuser:
+        """The product of that name with these figures."""
         weigh: Weighting = (
             AdaptiveWeighting(self.slopes) if fusion == "adaptive" else LateWeighting()
         )
-        return Fuser(weigh, prior, self.calibration, f"{fusion}-{self.version}+{self.digest}")
+        return ProductFuser(
+            weigh, prior, self.calibration, f"{fusion}-{self.version}+{self.digest}"
+        )
 
     def _encoded(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
@@ -95,9 +100,11 @@ class Fusers:
         Raises FusionWeightsError.
         """
         artefact = FusionArtefact.load(folder)
+        opened = {
+            name: _open(name, artefact, prior) for name in {fusion, *(by_tenant or {}).values()}
+        }
         return cls(
-            artefact.fuser(fusion, prior),
-            {tenant: artefact.fuser(name, prior) for tenant, name in (by_tenant or {}).items()},
+            opened[fusion], {tenant: opened[name] for tenant, name in (by_tenant or {}).items()}
         )
 
     def of(self, tenant: str) -> Fuser:
@@ -105,5 +112,11 @@ class Fusers:
         return self.by_tenant.get(tenant, self.default)
 
 
-UNCALIBRATED: Final = Fusers(Fuser(LateWeighting()))
+def _open(name: FusionName, artefact: FusionArtefact, prior: DeploymentPrior) -> Fuser:
+    if name not in get_args(ProductName):
+        raise FusionWeightsError(f"fusion {name!r}: no weights here")
+    return artefact.fuser(cast("ProductName", name), prior)
+
+
+UNCALIBRATED: Final = Fusers(ProductFuser(LateWeighting()))
 """Late fusion with nothing fitted: every set holds every label."""

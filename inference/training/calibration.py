@@ -22,10 +22,10 @@ from inference.errors import AffectstreamError
 from inference.evidence import Evidence
 from inference.fusion.adaptive import FITTED, AdaptiveWeighting, QualitySlopes
 from inference.fusion.artefact import FusionArtefact
-from inference.fusion.fuser import Fuser, Weighting, support_of
 from inference.fusion.late import LateWeighting
 from inference.fusion.prior import DEFAULT_PRIOR, EVEN_PRIOR
 from inference.fusion.product import product
+from inference.fusion.product_fuser import ProductFuser, Weighting, support_of
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion, Modality
 
 PAIRS_PER_ITEM: Final = 4
@@ -126,7 +126,7 @@ def fit_thresholds(
     patterns: Mapping[str, Sequence[tuple[tuple[Evidence, ...], Emotion]]],
 ) -> dict[str, float]:
     """Conformal threshold of each pattern and of all together, under the deployment prior."""
-    fuser = Fuser(LateWeighting(), DEFAULT_PRIOR)
+    fuser = ProductFuser(LateWeighting(), DEFAULT_PRIOR)
     fused: dict[str, tuple[Floats, NDArray[np.integer], Floats]] = {}
     for pattern, items in patterns.items():
         probs = np.exp([fuser.fuse(evidence).log_probs for evidence, _ in items])
@@ -217,7 +217,7 @@ class _Pairs:
         )
 
     def loss(self, weigh: Weighting) -> float:
-        """See `pair_loss`; the rule is that of `Fuser.fuse` under an even prior."""
+        """See `pair_loss`; the rule is that of `ProductFuser.fuse` under an even prior."""
         weights = np.array([[weigh(one) for one in evidence] for evidence in self.evidence])
         log_probs = product(EVEN_PRIOR.log_shares, self.support, weights)
         losses = -log_probs[np.arange(len(self.truth)), self.truth]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from inference.evaluation.report import EvaluationReport
-    from inference.fusion.fuser import Weighting
+    from inference.fusion.product_fuser import Weighting
 
 TargetName = Literal["av", "acted"]
 FusionName = Literal["late", "adaptive"]

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from inference.evidence import Evidence, Quality
 from inference.fusion.adaptive import AdaptiveWeighting, QualitySlopes
+from inference.fusion.contract import Fused
 from inference.fusion.decision import EMPTY, WIDEST_SET, arousal, decide, nothing_to_decide, valence
-from inference.fusion.fuser import Fused, Fuser, Weighting
 from inference.fusion.late import FULL_WEIGHT, LateWeighting
 from inference.fusion.prior import DEFAULT_PRIOR, DISTRESS_BASE_RATE
+from inference.fusion.product_fuser import ProductFuser, Weighting
 from inference.labels import EMOTIONS, Emotion, Modality
 
 LATE: Weighting = LateWeighting()
@@ -31,7 +32,7 @@ qualities = st.builds(
 
 
 def fuse(evidence: Sequence[Evidence], weigh: Weighting = LATE) -> Fused:
-    return Fuser(weigh).fuse(evidence)
+    return ProductFuser(weigh).fuse(evidence)
 
 
 @st.composite

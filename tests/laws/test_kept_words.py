@@ -28,13 +28,14 @@ WORDS = frozenset({Track.AUDIO, Track.TRANSCRIPTS})
 class Scored:
     scores: tuple[WindowScore, ...]
     states: Mapping[StateKey, ParticipantState]
+    moments: tuple[None, ...]
 
 
 class Silent:
     def score(
         self, windows: Sequence[WindowInput], states: Mapping[StateKey, ParticipantState]
     ) -> Scored:
-        return Scored(tuple(map(absent_score, windows)), states)
+        return Scored(tuple(map(absent_score, windows)), states, (None,) * len(windows))
 
 
 def kept(records: Sequence[Record], *, max_closing: int, keep: bool = True) -> list[Utterance]:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from inference.contract import from_json, to_json
 from inference.evidence import Absent, Cue, Evidence, Quality
 from inference.fusion.artefact import Fusers
-from inference.fusion.fuser import Fuser
 from inference.fusion.late import LateWeighting
+from inference.fusion.product_fuser import ProductFuser
 from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Modality, Role
 from inference.score import ParticipantState, WindowScore
 from inference.scorer import HALF_LIFE_NS, Scored, Scorer
@@ -249,8 +249,10 @@ def test_scores_are_rounded_before_anything_is_built_on_them() -> None:
 
 
 def test_a_tenant_may_be_fused_another_way_and_its_scores_say_so() -> None:
-    own = Fuser(LateWeighting(), version="own-1")
-    scorer = Scorer(ALL, fusers=Fusers(Fuser(LateWeighting(), version="usual-1"), {"acme": own}))
+    own = ProductFuser(LateWeighting(), version="own-1")
+    scorer = Scorer(
+        ALL, fusers=Fusers(ProductFuser(LateWeighting(), version="usual-1"), {"acme": own})
+    )
     usual = replace(window(1), tenant="other")
     versions = [score.versions.fusion for score in scored(scorer, usual, window(1)).scores]
     assert versions == ["usual-1", "own-1"]

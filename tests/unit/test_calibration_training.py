@@ -8,8 +8,8 @@ import pytest
 from inference.evidence import Evidence, Quality
 from inference.fusion.adaptive import AdaptiveWeighting, QualitySlopes
 from inference.fusion.artefact import FusionArtefact
-from inference.fusion.fuser import Fuser
 from inference.fusion.prior import EVEN_PRIOR
+from inference.fusion.product_fuser import ProductFuser
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion, Modality
 from inference.training.calibration import Labelled, fit_slopes, pair, pair_loss, train_calibration
 
@@ -49,7 +49,7 @@ def judged(modality: Modality, seed: int, *, noisy: bool = True) -> list[Labelle
 def test_the_loss_of_pairs_is_that_of_the_fuser_itself() -> None:
     pairs = pair(judged(Modality.SPEECH, 1), judged(Modality.TEXT, 2), 3)[:140]
     slopes = {Modality.SPEECH: QualitySlopes(slopes={"level": 2.0})}
-    fuser = Fuser(AdaptiveWeighting(slopes), EVEN_PRIOR)
+    fuser = ProductFuser(AdaptiveWeighting(slopes), EVEN_PRIOR)
     by_label: dict[Emotion, list[float]] = {}
     for evidence, truth in pairs:
         fused = fuser.fuse(evidence)

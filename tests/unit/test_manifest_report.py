@@ -14,9 +14,9 @@ from inference.evidence import Absent, Evidence, Quality
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
 from inference.fusion.artefact import UNCALIBRATED
-from inference.fusion.fuser import Fuser
 from inference.fusion.late import LateWeighting
 from inference.fusion.prior import EVEN_PRIOR
+from inference.fusion.product_fuser import ProductFuser
 from inference.labels import AbsenceReason, Emotion, Modality
 from inference.training.audio_file import read_audio
 from inference.training.manifest import Item, Manifest, read_manifest
@@ -206,7 +206,7 @@ def test_the_shipped_words_are_judged_by_language() -> None:
 
 
 def test_sets_hold_what_the_service_would_not_rule_out() -> None:
-    strict = Fuser(LateWeighting(), EVEN_PRIOR, PatternCalibration(thresholds={"text": 0.3}))
+    strict = ProductFuser(LateWeighting(), EVEN_PRIOR, PatternCalibration(thresholds={"text": 0.3}))
     said = manifest(("anger", "anger"), ("joy", "anger"), ("", "joy"))
     rows = judge_manifest(said, Believer(), words, strict).rows
     assert rows.sets is not None

@@ -20,16 +20,16 @@ from inference.evidence import Evidence, Quality
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
 from inference.fusion.artefact import FusionArtefact
-from inference.fusion.fuser import Fuser
 from inference.fusion.late import LateWeighting
 from inference.fusion.prior import DISTRESS_BASE_RATE, EVEN_PRIOR
+from inference.fusion.product_fuser import ProductFuser
 from inference.labels import DISTRESS, EMOTIONS, Emotion, Modality
 from inference.training.calibration import Labelled, pair
 from inference.training.emodb import HELD_OUT_SPEAKERS, find_clips
 from inference.training.goemotions import read_comments
 from inference.training.held_out_evidence import CLEAN_CONFIDENCE, text_evidence
 
-LATE = Fuser(LateWeighting(), EVEN_PRIOR)
+LATE = ProductFuser(LateWeighting(), EVEN_PRIOR)
 LINES = 1_200
 """Of the test split: enough of every class."""
 

@@ -48,7 +48,9 @@ class SpyScorer:
         self, windows: Sequence[WindowInput], states: Mapping[StateKey, ParticipantState]
     ) -> Scored:
         self.seen += windows
-        return Scored(tuple(absent_score(window) for window in windows), states)
+        return Scored(
+            tuple(absent_score(window) for window in windows), states, (None,) * len(windows)
+        )
 
     def modalities(self) -> set[tuple[str, Modality]]:
         """Participants and modalities of which any data came."""

@@ -49,6 +49,7 @@ GRID = WindowGrid(3 * SECOND_NS, SECOND_NS)
 class Scored:
     scores: tuple[WindowScore, ...]
     states: Mapping[StateKey, ParticipantState]
+    moments: tuple[None, ...]
 
 
 @dataclass
@@ -62,7 +63,9 @@ class FakeScorer:
     ) -> Scored:
         if any(window.end_ns == self.broken_ns for window in windows):
             raise RuntimeError("this window cannot be scored")
-        return Scored(tuple(absent_score(window) for window in windows), states)
+        return Scored(
+            tuple(absent_score(window) for window in windows), states, (None,) * len(windows)
+        )
 
 
 @dataclass

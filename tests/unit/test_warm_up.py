@@ -32,7 +32,7 @@ class NotingScorer:
     def score(self, windows: Sequence[WindowInput], states: object) -> Scored:
         self.windows += windows
         self.threads.append(threading.current_thread().name)
-        return Scored((), {})
+        return Scored((), {}, ())
 
 
 def test_the_synthetic_voice_is_taken_for_speech_throughout() -> None:

@@ -131,7 +131,7 @@ WORDS: Final[dict[str, str]] = {
 }
 """Text by the name of its field."""
 UUID: Final = "f5f4dbd4-4cd8-5d6b-8d5a-93a0ccf2a4a5"
-TEXTS: Final = ("example", "2026-11-23T10:00:00Z", "c-42", "1", "p-1", "0003", UUID)
+TEXTS: Final = ("example", "2026-11-23T10:00:00Z", "c-42", "1", "p-1", "0004", UUID)
 """For what has a pattern; the first that fits."""
 STRETCH: Final = {"from": "2026-11-23T10:00:00Z", "to": "2026-11-23T11:00:00Z"}
 """A stretch of time is an hour, and no moment."""

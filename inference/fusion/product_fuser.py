@@ -1,6 +1,6 @@
-"""What the present experts say together."""
+"""The calibrated product of whatever experts are present: `late`, `adaptive`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inference.calibration.patterns import IDENTITY, PatternCalibration, pattern_of
 from inference.evidence import Evidence
+from inference.fusion.contract import Fused
 from inference.fusion.prior import DEFAULT_PRIOR, DeploymentPrior
 from inference.fusion.product import conflict, grouped, product, speaks, vacuity
 from inference.labels import EMOTIONS, MODALITIES, Modality
@@ -31,29 +32,7 @@ class Weighting(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
-    """What the present experts say together.
-
-    Attributes:
-        log_probs: (7,) natural log, sums to one in probability, in the order of `EMOTIONS`.
-        distress: probability, or None where no present expert has a calibrated say in it.
-        shares: how much of the weight each present modality had; sums to 1. One that says
-            nothing has none, unless nobody says anything.
-        conflict: Jensen-Shannon divergence of the modalities that say anything, nats.
-        vacuity: 1 where nothing supports any label.
-        pattern: which modalities were present.
-    """
-
-    log_probs: Floats
-    distress: float | None
-    shares: Mapping[Modality, float]
-    conflict: float
-    vacuity: float
-    pattern: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fuser:
+class ProductFuser:
     """A calibrated product of whatever experts are present.
 
     Experts are calibrated apart and never trained together, so a missing one is simply not
@@ -95,6 +74,10 @@ class Fuser:
             vacuity=vacuity(support, weights),
             pattern=pattern,
         )
+
+    def fuse_many(self, windows: Sequence[Sequence[Evidence]]) -> list[Fused]:
+        """Each window by itself, in order."""
+        return [self.fuse(evidence) for evidence in windows]
 
     def _group(self, items: Sequence[Evidence]) -> "_Group":
         """Those that say anything, as one voice; where nobody does, all of them."""
