@@ -105,7 +105,7 @@ class BuiltCall:
 
 def build_calls(
     clips: Sequence[Clip],
-    lines: Comments,
+    lines: Comments | None,
     *,
     count: int,
     seed: int,
@@ -118,7 +118,7 @@ def build_calls(
 
     Args:
         clips: of EmoDB; those of other speakers are not used.
-        lines: of the test split.
+        lines: of the test split; None builds calls whose words nobody knows.
         count: how many.
         seed: of sentences, lines and pauses.
         on_call: called after each.
@@ -139,7 +139,7 @@ def build_calls(
 
 
 def build_wandering_call(
-    clips: Sequence[Clip], voices: Mapping[Role, str], *, name: str, seed: int
+    clips: Sequence[Clip], voices: Mapping[Role, str], name: str, random: np.random.Generator
 ) -> BuiltCall:
     """A call without a plan, to learn from: passages of any mood in any order, nobody's words.
 
@@ -150,14 +150,13 @@ def build_wandering_call(
         clips: of EmoDB.
         voices: speakers of agent and customer.
         name: of the call.
-        seed: of moods, sentences and pauses.
+        random: of moods, sentences and pauses.
 
     Raises:
         NothingToSayError: a voice has no neutral recording.
     """
     shown = {clip.emotion for clip in clips if clip.speaker == voices[Role.CUSTOMER]}
     moods = [emotion for emotion in (*TROUBLES, Emotion.JOY) if emotion in shown]
-    random = np.random.default_rng(seed)
     script: list[tuple[Role, Emotion]] = []
     while len(script) < WANDERING_SENTENCES:
         calm = not moods or random.random() < CALM_PASSAGES

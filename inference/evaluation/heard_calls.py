@@ -13,6 +13,7 @@ from inference.experts.speech import SpeechExpert
 from inference.fusion.artefact import Fusers
 from inference.labels import AbsenceReason, Modality, Role
 from inference.scorer import Scorer
+from inference.training.context import KnownCall
 from inference.training.degrade import telephone
 from inference.training.emodb import HELD_OUT_SPEAKERS, Clip
 from inference.training.speech_corpus import EmbeddedClips
@@ -60,15 +61,16 @@ def pairs_of(speakers: Sequence[str], count: int) -> Iterator[dict[Role, str]]:
         yield {Role.AGENT: speakers[agent], Role.CUSTOMER: speakers[customer]}
 
 
-def training_calls(
+def wandering_calls(
     clips: Sequence[Clip], speakers: Sequence[str], *, count: int, seed: int
 ) -> Iterator[tuple[BuiltCall, dict[Role, str]]]:
-    """Calls without a plan of those speakers, with who plays whom."""
+    """Calls without a plan of at least two speakers, with who plays whom.
+
+    Each depends on `seed`, its number and the speakers.
+    """
     for number, voices in enumerate(pairs_of(speakers, count)):
-        call = build_wandering_call(
-            clips, voices, name=f"training-{number:03}", seed=seed * count + number
-        )
-        yield call, voices
+        random = np.random.default_rng([seed, number])
+        yield build_wandering_call(clips, voices, f"wandering-{number:03}", random), voices
 
 
 def hear_call(
@@ -96,6 +98,15 @@ def hear_call(
         scores += scored.scores
     ordered = sorted(scores, key=lambda score: (score.end_ns, score.participant))
     return HeardCall(call, tuple(ordered), 0)
+
+
+def known(heard: HeardCall) -> KnownCall:
+    """What training reads of a call."""
+    truths = (
+        heard.call.spoken(score.role, score.start_ns - heard.zero_ns, score.end_ns - heard.zero_ns)
+        for score in heard.scores
+    )
+    return KnownCall(heard.scores, tuple(truths))
 
 
 def _of_party(window: WindowInput, call: BuiltCall, role: Role) -> WindowInput:

@@ -222,6 +222,12 @@ def config_of(
     )
 
 
+def shut(network: PartyNetwork) -> None:
+    """Close the gate: the network then says what the raw estimate says."""
+    with torch.no_grad():
+        network.alpha.zero_()
+
+
 def checkpoint_in(folder: Path) -> Path:
     """Where a training that is broken off goes on."""
     return folder / "training.checkpoint"
