@@ -25,7 +25,7 @@ from inference.training.loop import History, Plan, fit
 
 NAME: Final = "recurrent"
 VERSION: Final = 1
-CALLS_AT_ONCE: Final = 8
+CALLS_AT_ONCE: Final = 4
 FOLLOWED_WHOLE: Final = 0.5
 """How often training lets a call be followed as a whole; otherwise each party is on its own, as
 in a worker."""
@@ -33,7 +33,8 @@ LOST: Final = 0.1
 """Share of windows whose estimate is taken away: silence and lost tracks are the normal state."""
 DISTRESS_SHARE: Final = 0.5
 """Of the loss."""
-EPOCHS: Final = 40
+EPOCHS: Final = 30
+LEARNING_RATE: Final = 3e-3
 UNKNOWN: Final = -100
 """Truth of a window that is not judged."""
 FEWEST_CALLS: Final = 2

@@ -7,7 +7,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from inference.errors import AffectstreamError
 
-CALLS = 72
+CALLS = 48
 """Built from training speakers: about ten minutes on one core."""
 
 
@@ -102,7 +102,14 @@ def _from_recordings(
     from inference.evaluation.heard_calls import Listeners, hear_call, known, wandering_calls
     from inference.experts.speech import SpeechExpert
     from inference.fusion.prior import DEFAULT_PRIOR
-    from inference.training.context import EPOCHS, checkpoint_in, config_of, shut, train_context
+    from inference.training.context import (
+        EPOCHS,
+        LEARNING_RATE,
+        checkpoint_in,
+        config_of,
+        shut,
+        train_context,
+    )
     from inference.training.emodb import find_clips
     from inference.training.heard_cache import HeardCache
     from inference.training.loop import Plan
@@ -129,7 +136,7 @@ def _from_recordings(
             cache=HeardCache(cache or beside(out, WEIGHTS)),
         )
         listeners = Listeners.fit(corpus, listener)
-        chosen, judged = max(2, calls // 4), 25
+        chosen, judged = max(2, calls // 3), 25
         calling = bar.add_task("calling", total=calls + chosen + judged)
         heard = []
         for group, count, draw in ((taken, calls, seed), (choosing, chosen, seed + 1)):
@@ -142,7 +149,12 @@ def _from_recordings(
             strangers.append(hear_call(call, VOICES, listeners))
             bar.advance(calling)
         fitting = bar.add_task("fitting", total=EPOCHS)
-        plan = Plan(epochs=EPOCHS, seed=seed, checkpoint=checkpoint_in(out))
+        plan = Plan(
+            epochs=EPOCHS,
+            learning_rate=LEARNING_RATE,
+            seed=seed,
+            checkpoint=checkpoint_in(out),
+        )
         network, history = train_context(
             *heard, assumed_of(DEFAULT_PRIOR), plan, on_epoch=lambda: bar.advance(fitting)
         )
