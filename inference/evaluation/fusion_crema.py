@@ -25,8 +25,8 @@ from inference.calibration.patterns import (
 )
 from inference.errors import AffectstreamError
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
+from inference.evaluation.row_recipes import RowRecipe, fuse_pattern
 from inference.evaluation.rows import CalibratedRows, Columns, Floats, Rows, row_figures, side_auc
-from inference.fusion.product_fuser import Weighting
 from inference.labels import DISTRESS, HIGH_AROUSAL, LOW_AROUSAL, NOT_DISTRESS, Emotion, Modality
 
 VOTES_FILE: Final = "crema_votes.csv"
@@ -133,24 +133,50 @@ def _read_actors(path: Path) -> dict[str, tuple[str, int]]:
         }
 
 
-def evaluate_fusion_crema(votes: Votes, target: Target, weigh: Weighting) -> EvaluationReport:
-    """Figures for voice, face and both, on actors that nothing was fitted on.
+@dataclass(frozen=True, slots=True)
+class JudgedVotes:
+    """Predictions for clips whose actors nothing was fitted on.
+
+    Attributes:
+        kept: which clips of the votes have a clear truth.
+        truth: (kept,) columns.
+        actors: (kept,) who acts.
+        fused: by pattern, (kept, 6) log-probabilities.
+        thresholds: by pattern, (kept,) of its conformal sets.
+    """
+
+    kept: Rows
+    truth: Columns
+    actors: NDArray[np.str_]
+    fused: Mapping[str, Floats]
+    thresholds: Mapping[str, Floats]
+
+
+def judge_votes(votes: Votes, target: Target, recipe: RowRecipe) -> JudgedVotes:
+    """Guess every clip from what was fitted on the actors of other folds.
 
     In each of five folds of actors every channel gets an affine calibration, every pattern a
     temperature and a conformal threshold, all from the other actors.
     """
-    truth, rows = _truth(votes, target)
+    truth, kept = _truth(votes, target)
     log_votes = {
-        modality: _log_shares(votes.counts[channel][rows]) for channel, modality in CHANNELS.items()
+        modality: _log_shares(votes.counts[channel][kept]) for channel, modality in CHANNELS.items()
     }
-    actors = votes.actors[rows]
+    actors = votes.actors[kept]
     fused = {pattern_of(one): np.empty((len(truth), len(LABELS))) for one in PATTERNS}
     thresholds = {pattern: np.empty(len(truth)) for pattern in fused}
     for held_out in _folds(actors, FOLDS):
-        part = _fit_and_fuse(log_votes, truth, actors, held_out, weigh)
+        part = _fit_and_fuse(log_votes, truth, actors, held_out, recipe)
         for pattern, (log_probs, threshold) in part.items():
             fused[pattern][held_out] = log_probs
             thresholds[pattern][held_out] = threshold
+    return JudgedVotes(kept, truth, actors, fused, thresholds)
+
+
+def evaluate_fusion_crema(votes: Votes, target: Target, recipe: RowRecipe) -> EvaluationReport:
+    """Figures for voice, face and both, on actors that nothing was fitted on."""
+    judged = judge_votes(votes, target, recipe)
+    truth, fused, thresholds = judged.truth, judged.fused, judged.thresholds
     patterns = {
         pattern: _figures(truth, log_probs, thresholds[pattern])
         for pattern, log_probs in fused.items()
@@ -163,13 +189,13 @@ def evaluate_fusion_crema(votes: Votes, target: Target, weigh: Weighting) -> Eva
             pattern=patterns,
             group={
                 name: _figures(truth[members], fused[BOTH][members], thresholds[BOTH][members])
-                for name, members in _groups(votes, rows).items()
+                for name, members in _groups(votes, judged.kept).items()
             },
         ),
         versions={
-            "fusion": weigh.name,
+            "fusion": recipe.name,
             "target": target.value,
-            "actors": f"{len(set(actors.tolist()))}",
+            "actors": f"{len(set(judged.actors.tolist()))}",
         },
     )
 
@@ -197,7 +223,7 @@ def _fit_and_fuse(
     truth: Columns,
     actors: NDArray[np.str_],
     held_out: Rows,
-    weigh: Weighting,
+    recipe: RowRecipe,
 ) -> dict[str, tuple[Floats, float]]:
     """By pattern: calibrated rows of the held-out clips, and their conformal threshold.
 
@@ -215,10 +241,12 @@ def _fit_and_fuse(
             calibrator = AffineCalibrator.fit(mine[~inner], truth[known][~inner])
             unseen[modality][inner] = calibrator.apply(mine[inner])
     before = CalibratedRows(unseen, prior)
-    fitted = {pattern_of(one): before.fuse_pattern(one, weigh) for one in PATTERNS}
+    fit = recipe.fit(before, truth[known], actors[known])
+    calibrating, called = before.of(fit.unseen), truth[known][fit.unseen]
+    fitted = {pattern_of(one): fuse_pattern(fit.fuser, calibrating, one) for one in PATTERNS}
     calibration = PatternCalibration(
         temperatures=fit_pattern_temperatures(
-            {pattern: (rows, truth[known]) for pattern, rows in fitted.items()},
+            {pattern: (rows, called) for pattern, rows in fitted.items()},
             class_balanced=False,
         )
     )
@@ -231,9 +259,9 @@ def _fit_and_fuse(
     )
     return {
         pattern_of(one): (
-            calibration.apply(pattern_of(one), after.fuse_pattern(one, weigh)),
+            calibration.apply(pattern_of(one), fuse_pattern(fit.fuser, after, one)),
             fit_threshold(
-                np.exp(calibration.apply(pattern_of(one), fitted[pattern_of(one)])), truth[known]
+                np.exp(calibration.apply(pattern_of(one), fitted[pattern_of(one)])), called
             ),
         )
         for one in PATTERNS

@@ -23,6 +23,7 @@ from inference.calibration.patterns import (
 from inference.calibration.temperature import apply_temperature, fit_temperature
 from inference.errors import AffectstreamError
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
+from inference.evaluation.row_recipes import RowFuser, RowRecipe, fuse_pattern
 from inference.evaluation.rows import (
     CalibratedRows,
     Columns,
@@ -33,7 +34,6 @@ from inference.evaluation.rows import (
     side_auc,
 )
 from inference.fusion.product import grouped, log_normalised
-from inference.fusion.product_fuser import Weighting
 from inference.labels import Modality
 from inference.training.ravdess_speech import CATEGORIES
 
@@ -165,11 +165,15 @@ class FittedFusion:
 
     temperatures: Mapping[str, float]
     face_temperature: float
+    fuser: RowFuser
     calibration: PatternCalibration
 
     @classmethod
-    def fit(cls, posteriors: Posteriors, weigh: Weighting) -> "FittedFusion":
-        """One temperature for each expert, one for the group of faces, one for each pattern."""
+    def fit(cls, posteriors: Posteriors, recipe: RowRecipe) -> "FittedFusion":
+        """One temperature for each expert, one for the group of faces, one for each pattern.
+
+        Patterns are fitted on clips that the fuser has not learned from.
+        """
         truth = posteriors.truth
         temperatures = {
             expert: fit_temperature(log_probs, truth)
@@ -177,7 +181,9 @@ class FittedFusion:
         }
         faces = _faces(posteriors, temperatures)
         rows = _rows(posteriors, temperatures, face_temperature := fit_temperature(faces, truth))
-        fused = {pattern_of(one): rows.fuse_pattern(one, weigh) for one in PATTERNS}
+        fit = recipe.fit(rows, truth, posteriors.actors)
+        rows, truth = rows.of(fit.unseen), truth[fit.unseen]
+        fused = {pattern_of(one): fuse_pattern(fit.fuser, rows, one) for one in PATTERNS}
         tempered = PatternCalibration(
             temperatures=fit_pattern_temperatures({k: (v, truth) for k, v in fused.items()})
         )
@@ -186,22 +192,19 @@ class FittedFusion:
             for pattern, log_probs in fused.items()
         }
         calibration = PatternCalibration(temperatures=tempered.temperatures, thresholds=thresholds)
-        return cls(temperatures, face_temperature, calibration)
+        return cls(temperatures, face_temperature, fit.fuser, calibration)
 
     def rows(self, posteriors: Posteriors) -> CalibratedRows:
         """Calibrated groups of other clips."""
         return _rows(posteriors, self.temperatures, self.face_temperature)
 
 
-def evaluate_fusion_ravdess(posteriors: Posteriors, weigh: Weighting) -> EvaluationReport:
+def evaluate_fusion_ravdess(posteriors: Posteriors, recipe: RowRecipe) -> EvaluationReport:
     """Figures with both modalities, with one, and with each dropped at random.
 
     Everything is fitted on the other folds; of a single fold, on the other actors.
     """
-    judged = [
-        _judge(posteriors.of(rows), FittedFusion.fit(posteriors.of(~rows), weigh), weigh)
-        for rows in _parts(posteriors)
-    ]
+    judged = judge_posteriors(posteriors, recipe)
     truth = np.concatenate([part.truth for part in judged])
     patterns = {
         pattern_of(pattern): _figures(
@@ -222,33 +225,52 @@ def evaluate_fusion_ravdess(posteriors: Posteriors, weigh: Weighting) -> Evaluat
         n=len(truth),
         metrics=patterns[BOTH],
         by=Breakdown(pattern=patterns, group=groups),
-        versions={"fusion": weigh.name, "folds": " ".join(map(str, np.unique(posteriors.folds)))},
+        versions={"fusion": recipe.name, "folds": " ".join(map(str, np.unique(posteriors.folds)))},
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """Predictions for clips of a part that nothing was fitted on."""
+class JudgedClips:
+    """Predictions for clips of a part that nothing was fitted on.
+
+    Attributes:
+        truth: (clips,) columns.
+        actors: (clips,) who speaks.
+        fused: by pattern, (clips, 8) log-probabilities.
+        thresholds: by pattern, (clips,) of its conformal sets.
+        dropped: by drop rate, then mask: (clips, 8).
+    """
 
     name: str
     truth: Columns
+    actors: NDArray[np.str_]
     fused: Mapping[str, Floats]
     thresholds: Mapping[str, Floats]
     dropped: tuple[tuple[Floats, ...], ...]
-    """By drop rate, then mask: (clips, 8)."""
 
 
-def _judge(posteriors: Posteriors, fitted: FittedFusion, weigh: Weighting) -> _Judged:
+def judge_posteriors(posteriors: Posteriors, recipe: RowRecipe) -> list[JudgedClips]:
+    """Each part judged by what was fitted on the others; the parts are all clips together."""
+    return [
+        _judge(posteriors.of(rows), FittedFusion.fit(posteriors.of(~rows), recipe))
+        for rows in _parts(posteriors)
+    ]
+
+
+def _judge(posteriors: Posteriors, fitted: FittedFusion) -> JudgedClips:
     rows, n = fitted.rows(posteriors), len(posteriors.truth)
     calibration = fitted.calibration
     folds, actors = np.unique(posteriors.folds), np.unique(posteriors.actors)
     alone = len(actors) == 1
     seed = [int(folds[0]), int(actors[0]) if alone else 0]
-    return _Judged(
+    return JudgedClips(
         name=f"actor {actors[0]}" if alone else f"fold {folds[0]}",
         truth=posteriors.truth,
+        actors=posteriors.actors,
         fused={
-            pattern_of(one): calibration.apply(pattern_of(one), rows.fuse_pattern(one, weigh))
+            pattern_of(one): calibration.apply(
+                pattern_of(one), fuse_pattern(fitted.fuser, rows, one)
+            )
             for one in PATTERNS
         },
         thresholds={
@@ -256,7 +278,7 @@ def _judge(posteriors: Posteriors, fitted: FittedFusion, weigh: Weighting) -> _J
         },
         dropped=tuple(
             tuple(
-                _with_mask(rows, drop(n, rate, [*seed, number, mask]), weigh, calibration)
+                _with_mask(rows, drop(n, rate, [*seed, number, mask]), fitted)
                 for mask in range(MASKS)
             )
             for number, rate in enumerate(DROP_RATES)
@@ -277,15 +299,12 @@ def drop(n: int, rate: float, seed: list[int]) -> dict[Modality, Rows]:
 
 
 def _with_mask(
-    rows: CalibratedRows,
-    present: Mapping[Modality, Rows],
-    weigh: Weighting,
-    calibration: PatternCalibration,
+    rows: CalibratedRows, present: Mapping[Modality, Rows], fitted: FittedFusion
 ) -> Floats:
-    return calibrate_patterns(rows.fuse(present, weigh), present, calibration)
+    return calibrate_patterns(fitted.fuser.fuse(rows, present), present, fitted.calibration)
 
 
-def _over_masks(judged: list[_Judged], truth: Columns, rate: int) -> Metrics:
+def _over_masks(judged: list[JudgedClips], truth: Columns, rate: int) -> Metrics:
     """Mean over the masks, and the standard deviation of the accuracy among them."""
     each = [
         row_figures(truth, np.concatenate([part.dropped[rate][mask] for part in judged]))

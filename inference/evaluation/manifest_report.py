@@ -19,8 +19,8 @@ from inference.evaluation.report import (
 from inference.evidence import Evidence, Expert, Quality
 from inference.fusion.contract import Fuser
 from inference.fusion.decision import decide, nothing_to_decide
+from inference.fusion.groups import support_of
 from inference.fusion.product import log_normalised
-from inference.fusion.product_fuser import support_of
 from inference.labels import EMOTIONS, AbsenceReason, Emotion
 from inference.training.manifest import Item, Manifest
 from inference.window import WindowInput

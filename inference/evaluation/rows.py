@@ -1,7 +1,7 @@
 """The rule of fusion on many rows at once, for corpora of predictions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,29 +28,42 @@ class CalibratedRows:
     Attributes:
         log_probs: by modality, (n, labels).
         log_prior: (labels,) shares of the data that they were calibrated on.
+        features: by modality, (n, size) what the experts read, for fusers that read it too.
     """
 
     log_probs: Mapping[Modality, Floats]
     log_prior: Floats
+    features: Mapping[Modality, Floats] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Items."""
+        return len(next(iter(self.log_probs.values())))
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """In the one order."""
         return tuple(modality for modality in MODALITIES if modality in self.log_probs)
 
+    @property
+    def support(self) -> Floats:
+        """(n, modality, labels) log-probabilities over the prior."""
+        return np.stack([self.log_probs[one] - self.log_prior for one in self.modalities], axis=1)
+
+    def of(self, rows: Rows) -> "CalibratedRows":
+        """The items that `rows`, (n,), marks."""
+        return CalibratedRows(
+            {modality: log_probs[rows] for modality, log_probs in self.log_probs.items()},
+            self.log_prior,
+            {modality: features[rows] for modality, features in self.features.items()},
+        )
+
     def fuse(self, present: Mapping[Modality, Rows], weigh: Weighting) -> Floats:
         """(n, labels) product of what is present; quality is unknown and counts as usual."""
-        support = np.stack([self.log_probs[one] - self.log_prior for one in self.modalities], 1)
         weights = np.stack(
             [present[one] * weigh(_of_unknown_quality(one)) for one in self.modalities], axis=1
         )
-        return product(self.log_prior, support, weights)
-
-    def fuse_pattern(self, pattern: tuple[Modality, ...], weigh: Weighting) -> Floats:
-        """`fuse` with the same modalities present in every row."""
-        n = len(next(iter(self.log_probs.values())))
-        present = {one: np.full(n, one in pattern) for one in self.modalities}
-        return self.fuse(present, weigh)
+        return product(self.log_prior, self.support, weights)
 
 
 def calibrate_patterns(

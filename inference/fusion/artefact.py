@@ -9,10 +9,11 @@ from typing import Any, Final, Literal, Self, cast, get_args
 import msgspec
 
 from inference.calibration.patterns import PatternCalibration
-from inference.errors import AffectstreamError
 from inference.fusion.adaptive import AdaptiveWeighting, QualitySlopes
 from inference.fusion.contract import Fuser
+from inference.fusion.errors import FusionWeightsError
 from inference.fusion.late import LateWeighting
+from inference.fusion.learned_artefact import LearnedName, load_learned
 from inference.fusion.prior import DEFAULT_PRIOR, DeploymentPrior
 from inference.fusion.product_fuser import ProductFuser, Weighting
 from inference.labels import Modality
@@ -22,10 +23,6 @@ FILE: Final = "fusion.json"
 FusionName = Literal["late", "adaptive", "feature", "attention", "hybrid", "evidential"]
 """Ways of fusing; the first two are products, the others are learned."""
 ProductName = Literal["late", "adaptive"]
-
-
-class FusionWeightsError(AffectstreamError):
-    """A folder that holds no usable calibration of fusion."""
 
 
 class FusionArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,14 +91,25 @@ class Fusers:
         by_tenant: Mapping[str, FusionName] | None = None,
         prior: DeploymentPrior = DEFAULT_PRIOR,
         folder: Path | None = None,
+        learned: Path | None = None,
     ) -> Self:
-        """Fusers with the calibration of `folder`, by default the shipped one.
+        """Fusers by name.
 
-        Raises FusionWeightsError.
+        Args:
+            fusion: of whoever is not named in `by_tenant`.
+            by_tenant: of some tenants.
+            prior: of the deployment.
+            folder: calibration of the product; None is the shipped one.
+            learned: weights of learned fusion: of one way, or a folder of each; None is what is
+                shipped.
+
+        Raises:
+            FusionWeightsError: a folder holds nothing usable.
         """
         artefact = FusionArtefact.load(folder)
         opened = {
-            name: _open(name, artefact, prior) for name in {fusion, *(by_tenant or {}).values()}
+            name: _open(name, artefact, prior, learned)
+            for name in {fusion, *(by_tenant or {}).values()}
         }
         return cls(
             opened[fusion], {tenant: opened[name] for tenant, name in (by_tenant or {}).items()}
@@ -112,10 +120,12 @@ class Fusers:
         return self.by_tenant.get(tenant, self.default)
 
 
-def _open(name: FusionName, artefact: FusionArtefact, prior: DeploymentPrior) -> Fuser:
-    if name not in get_args(ProductName):
-        raise FusionWeightsError(f"fusion {name!r}: no weights here")
-    return artefact.fuser(cast("ProductName", name), prior)
+def _open(
+    name: FusionName, artefact: FusionArtefact, prior: DeploymentPrior, learned: Path | None
+) -> Fuser:
+    if name in get_args(ProductName):
+        return artefact.fuser(cast("ProductName", name), prior)
+    return load_learned(cast("LearnedName", name), artefact.fuser("late", prior), learned)
 
 
 UNCALIBRATED: Final = Fusers(ProductFuser(LateWeighting()))

@@ -22,10 +22,11 @@ from inference.errors import AffectstreamError
 from inference.evidence import Evidence
 from inference.fusion.adaptive import FITTED, AdaptiveWeighting, QualitySlopes
 from inference.fusion.artefact import FusionArtefact
+from inference.fusion.groups import support_of
 from inference.fusion.late import LateWeighting
 from inference.fusion.prior import DEFAULT_PRIOR, EVEN_PRIOR
 from inference.fusion.product import product
-from inference.fusion.product_fuser import ProductFuser, Weighting, support_of
+from inference.fusion.product_fuser import ProductFuser, Weighting
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion, Modality
 
 PAIRS_PER_ITEM: Final = 4

@@ -59,6 +59,7 @@ def open_fusers(settings: Settings) -> Fusers:
         settings.tenant_fusion,
         DeploymentPrior(settings.neutral_share, settings.distress_base_rate),
         Path(settings.calibration) if settings.calibration else None,
+        Path(settings.fusion_weights) if settings.fusion_weights else None,
     )
 
 

@@ -22,11 +22,12 @@ from inference.evaluation.fusion_ravdess import (
     evaluate_fusion_ravdess,
     read_posteriors,
 )
+from inference.evaluation.row_recipes import ProductRecipe
 from inference.fusion.late import LateWeighting
 from inference.labels import Modality
 from inference.training.ravdess_speech import CATEGORIES
 
-LATE = LateWeighting()
+LATE = ProductRecipe(LateWeighting())
 
 
 def write_posteriors(folder: Path, folds: int, *, sure: float = 2.0) -> None:

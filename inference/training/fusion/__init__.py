@@ -1,0 +1,1 @@
+"""How the learned fusers are trained: what is drawn, what is lost, what is kept."""
