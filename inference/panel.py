@@ -16,6 +16,7 @@ from inference.experts.read_once import ReadOnce
 from inference.experts.speech import SpeechExpert
 from inference.experts.text import TextExpert
 from inference.experts.voice_encoders import Device
+from inference.experts.word_vectors import WordVectors
 from inference.labels import MODALITIES, Modality
 
 DEFAULT: Final = "default"
@@ -54,6 +55,7 @@ class Choice:
         device: of the voice encoder.
         text_plus: whether words are read with sentence vectors too: by the shipped expert,
             or by what `affectstream train text --plus` wrote.
+        features: whether experts describe what they read to learned methods.
         models: who reads a modality: a folder, `owner/name@revision` or `shipped`; empty or
             missing is the profile's own.
     """
@@ -63,6 +65,7 @@ class Choice:
     threads: int = 1
     device: Device = "cpu"
     text_plus: bool = False
+    features: bool = False
     models: Mapping[Modality, str] = field(default_factory=dict)
 
     def named(self, modality: Modality) -> str:
@@ -119,9 +122,10 @@ def load_expert(choice: Choice, modality: Modality) -> Expert:
     if modality is Modality.SPEECH:
         return ReadOnce(SpeechExpert.load(choice.threads, folder, choice.device))
     if modality is Modality.TEXT:
+        vectors = WordVectors.load() if choice.features else None
         if choice.text_plus:
-            return TextExpert.load_plus(choice.models_dir, choice.threads, folder)
-        return TextExpert.load(folder)
+            return TextExpert.load_plus(choice.models_dir, choice.threads, folder, vectors)
+        return TextExpert.load(folder, vectors)
     return FaceExpert.load(choice.models_dir, folder)
 
 

@@ -29,7 +29,7 @@ from inference.evaluation.rows import (
     Columns,
     Floats,
     Rows,
-    calibrate_patterns,
+    by_pattern,
     row_figures,
     side_auc,
 )
@@ -263,24 +263,20 @@ def _judge(posteriors: Posteriors, fitted: FittedFusion) -> JudgedClips:
     folds, actors = np.unique(posteriors.folds), np.unique(posteriors.actors)
     alone = len(actors) == 1
     seed = [int(folds[0]), int(actors[0]) if alone else 0]
+    fused = {
+        pattern_of(one): calibration.apply(pattern_of(one), fuse_pattern(fitted.fuser, rows, one))
+        for one in PATTERNS
+    }
     return JudgedClips(
         name=f"actor {actors[0]}" if alone else f"fold {folds[0]}",
         truth=posteriors.truth,
         actors=posteriors.actors,
-        fused={
-            pattern_of(one): calibration.apply(
-                pattern_of(one), fuse_pattern(fitted.fuser, rows, one)
-            )
-            for one in PATTERNS
-        },
+        fused=fused,
         thresholds={
             pattern_of(one): np.full(n, calibration.threshold(pattern_of(one))) for one in PATTERNS
         },
         dropped=tuple(
-            tuple(
-                _with_mask(rows, drop(n, rate, [*seed, number, mask]), fitted)
-                for mask in range(MASKS)
-            )
+            tuple(by_pattern(fused, drop(n, rate, [*seed, number, mask])) for mask in range(MASKS))
             for number, rate in enumerate(DROP_RATES)
         ),
     )
@@ -296,12 +292,6 @@ def drop(n: int, rate: float, seed: list[int]) -> dict[Modality, Rows]:
     while not (some := kept.any(axis=1)).all():
         kept[~some] = random.random((int((~some).sum()), 2)) >= rate
     return {Modality.SPEECH: kept[:, 0], Modality.FACE: kept[:, 1]}
-
-
-def _with_mask(
-    rows: CalibratedRows, present: Mapping[Modality, Rows], fitted: FittedFusion
-) -> Floats:
-    return calibrate_patterns(fitted.fuser.fuse(rows, present), present, fitted.calibration)
 
 
 def _over_masks(judged: list[JudgedClips], truth: Columns, rate: int) -> Metrics:

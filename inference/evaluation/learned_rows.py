@@ -11,33 +11,39 @@ from numpy.typing import NDArray
 from inference.evaluation.row_recipes import RowFit
 from inference.evaluation.rows import CalibratedRows, Columns, Floats, Rows
 from inference.fusion.batch import FusionBatch
+from inference.fusion.learned_artefact import LearnedConfig, LearnedName, build
 from inference.fusion.network import FusionNetwork
 from inference.fusion.reading import Reading
 from inference.labels import Modality
 from inference.training.fusion.draws import pseudo_triples
 from inference.training.fusion.material import FusionMaterial, one_hot, speaker_split
+from inference.training.fusion.objective import BATCH
 from inference.training.fusion.train import read, train_fuser
 from inference.training.loop import Plan
 
+MOST_EPOCHS: Final = 30
+NARROW, WIDE = 32, 64
+"""Widths of a network that reads opinions only, and of one that reads features: a thousand items
+carry no more."""
 HELD_OUT: Final = 0.25
 """Share of the speakers that early stopping and calibration are left."""
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedRecipe:
-    """One of `inference.training.fusion.train.NETWORKS`, trained anew on every fold.
+    """A network, trained anew on every fold.
 
     Attributes:
         name: of the network.
         seed: of splits, weights and draws.
         pseudo: learn only from items put together by label, as where no real pairs exist.
-        epochs: at most.
+        steps: about how many batches it learns from, in at most `MOST_EPOCHS`.
     """
 
-    name: str
+    name: LearnedName
     seed: int = 0
     pseudo: bool = False
-    epochs: int = 30
+    steps: int = 150
 
     def fit(self, rows: CalibratedRows, truth: Columns, speakers: NDArray[np.str_]) -> RowFit:
         """Learn from three quarters of the speakers; the others stop it."""
@@ -48,14 +54,29 @@ class LearnedRecipe:
         if self.pseudo:
             theirs = dict.fromkeys(rows.modalities, learned.truth)
             learned = learned.together(pseudo_triples(theirs, random, per_item=1))
+        config = LearnedConfig(
+            name=self.name,
+            version=0,
+            data="rows",
+            licence="not kept",
+            training={},
+            fusion=self.name,
+            labels=tuple(str(column) for column in range(len(rows.log_prior))),
+            readings=_readings(rows),
+            experts={},
+            width=WIDE if rows.features else NARROW,
+            encoder="feature",
+        )
         trained = train_fuser(
-            self.name,
-            _readings(rows),
+            lambda: build(config),
             learned,
             everything.of(held_out),
-            Plan(epochs=self.epochs, seed=self.seed),
+            Plan(epochs=self._epochs(learned.n), seed=self.seed),
         )
         return RowFit(LearnedRows(trained.network), held_out)
+
+    def _epochs(self, items: int) -> int:
+        return min(MOST_EPOCHS, max(1, round(self.steps * BATCH / items)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

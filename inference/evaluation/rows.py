@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.calibration.conformal import prediction_sets
-from inference.calibration.patterns import PatternCalibration, pattern_of
+from inference.calibration.patterns import pattern_of
 from inference.evaluation import metrics
 from inference.evaluation.figures import calibration_figures, naming_figures, set_figures
 from inference.evaluation.report import Metrics
@@ -66,16 +66,19 @@ class CalibratedRows:
         return product(self.log_prior, self.support, weights)
 
 
-def calibrate_patterns(
-    fused: Floats, present: Mapping[Modality, Rows], calibration: PatternCalibration
-) -> Floats:
-    """Temper each row by what is present in it."""
-    calibrated = fused.copy()
+def by_pattern(fused: Mapping[str, Floats], present: Mapping[Modality, Rows]) -> Floats:
+    """(n, labels) of each row what is said of it with what is present in it.
+
+    Args:
+        fused: by pattern, (n, labels): every row is fused by itself, so these hold them all.
+        present: by modality, (n,); some of each row.
+    """
     names = patterns_of(present)
+    chosen = np.empty_like(next(iter(fused.values())))
     for pattern in np.unique(names):
         rows = names == pattern
-        calibrated[rows] = calibration.apply(str(pattern), fused[rows])
-    return calibrated
+        chosen[rows] = fused[str(pattern)][rows]
+    return chosen
 
 
 def patterns_of(present: Mapping[Modality, Rows]) -> NDArray[np.str_]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference import third_party
-from inference.evidence import Absent, Cue, Evidence, Quality
+from inference.evidence import Absent, Cue, Evidence, Features, Quality
 from inference.experts import face_quality, face_rule
 from inference.experts.blendshapes import NAMES, Blendshapes, Coefficients
 from inference.experts.face_cnn import FaceCnn
@@ -24,6 +24,8 @@ from inference.window import CameraFrame, WindowInput
 
 MOST_FRAMES: Final = 6
 """Of a window with more, this many are read, evenly spread and the newest among them."""
+FACE_SPACE: Final = f"blendshapes-{len(NAMES)}"
+"""Of `Features`: the coefficients in the order of `NAMES`."""
 SMALLEST_PX: Final = 40
 """Smaller side of a face that can be read; below it a smile is a pixel or two."""
 
@@ -158,6 +160,7 @@ class FaceExpert:
             quality=quality,
             weight_limit=face_rule.WEIGHT_LIMIT,
             cues=cues,
+            features=_features(moves),
         )
 
     def _read_crops(self, cnn: FaceCnn, faces: Mapping[Seen, Face], quality: Quality) -> Evidence:
@@ -243,6 +246,11 @@ def track_quality(window: WindowInput, seen: Sequence[Seen], track: FaceTrack) -
         freshness=float(np.clip(1 - age_ns / (window.end_ns - window.start_ns), 0.0, 1.0)),
         confidence=float(np.mean(sure)),
     )
+
+
+def _features(moves: Mapping[int, Coefficients]) -> Features:
+    frames = np.array([[one[name] for name in NAMES] for one in moves.values()], dtype=np.float32)
+    return Features(space=FACE_SPACE, vector=frames.mean(axis=0), tokens=frames)
 
 
 def _sharpness(picture: Picture, face: Face) -> float:

@@ -8,12 +8,12 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.evidence import Absent, Cue, Evidence, Prosody, Quality
+from inference.evidence import Absent, Cue, Evidence, Features, Prosody, Quality
 from inference.experts.line import beyond_db, line_of
 from inference.experts.prosody import prosody_of
 from inference.experts.speech_head import SpeechHead, SpeechWeightsError
 from inference.experts.voice_activity import VoiceActivity, Voicing
-from inference.experts.voice_encoder import EmbedsVoice
+from inference.experts.voice_encoder import VOICE_SPACE, EmbedsVoice
 from inference.experts.voice_encoders import Device, open_encoder, shipped_heads
 from inference.labels import AbsenceReason, Modality
 from inference.window import SECOND_NS, SPEECH_RATE_HZ, WindowInput
@@ -126,6 +126,7 @@ class SpeechExpert:
             quality=speech_quality(heard.samples, heard.voicing),
             cues=self._cues(prosody),
             prosody=prosody,
+            features=Features.whole(VOICE_SPACE, embedding),
         )
 
     def _cues(self, prosody: Prosody) -> tuple[Cue, ...]:

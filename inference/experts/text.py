@@ -7,12 +7,14 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.evidence import Absent, Cue, Evidence, Quality
+from inference.evidence import MOST_TOKENS as MOST_LINES
+from inference.evidence import Absent, Cue, Evidence, Features, Quality
 from inference.experts.recent import Recent, digest
 from inference.experts.text_cues import phrase_cues, worth_explaining
 from inference.experts.text_features import TextFeatures, clean
 from inference.experts.text_model import Reading, TextModel
 from inference.experts.text_plus import TextPlus
+from inference.experts.word_vectors import SPACE, WordVectors
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality
 from inference.window import SECOND_NS, TextSpan, WindowInput
 
@@ -60,30 +62,45 @@ class TextExpert:
     look_back_ns: Final = LOOK_BACK_NS
 
     def __init__(
-        self, model: TextReader, name: str = "TF-IDF, VADER and logistic regression on GoEmotions"
+        self,
+        model: TextReader,
+        name: str = "TF-IDF, VADER and logistic regression on GoEmotions",
+        vectors: WordVectors | None = None,
     ) -> None:
         self._model = model
         self._name = name
+        self._vectors = vectors
         self._readings: Recent[Reading] = Recent(MOST_TEXTS)
         self._reasons: Recent[np.ndarray] = Recent(MOST_TEXTS)
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> Self:
+    def load(cls, folder: Path | None = None, vectors: WordVectors | None = None) -> Self:
         """Read the weights of `folder`, by default the shipped ones.
+
+        Args:
+            folder: of the weights.
+            vectors: describe what was said to methods that ask for it; None describes nothing.
 
         Raises:
             TextWeightsError: the folder does not hold them.
         """
-        return cls(TextModel.load(folder or WEIGHTS))
+        return cls(TextModel.load(folder or WEIGHTS), vectors=vectors)
 
     @classmethod
-    def load_plus(cls, models_dir: Path, threads: int = 1, folder: Path | None = None) -> Self:
+    def load_plus(
+        cls,
+        models_dir: Path,
+        threads: int = 1,
+        folder: Path | None = None,
+        vectors: WordVectors | None = None,
+    ) -> Self:
         """The same, averaged with sentence vectors: eight times slower.
 
         Args:
             models_dir: where `affectstream models fetch sentence_encoder` put the encoder.
             threads: of torch in this process.
             folder: of the weights.
+            vectors: as in `load`.
 
         Raises:
             BundleError: the encoder is not there.
@@ -96,6 +113,7 @@ class TextExpert:
         return cls(
             TextPlus.load(folder or WEIGHTS, encoder),
             "TF-IDF and VADER, averaged with MiniLM, which no cue explains",
+            vectors,
         )
 
     @property
@@ -128,7 +146,18 @@ class TextExpert:
             distress_log_odds=reading.distress_log_odds,
             quality=quality,
             cues=cues,
+            features=self._described(text, readable),
         )
+
+    def _described(self, text: str, spans: Sequence[TextSpan]) -> Features | None:
+        """The rolling text, and each line of it; None where no word of it has a place."""
+        if self._vectors is None:
+            return None
+        vector = self._vectors.vector(text)
+        if not vector.any():
+            return None
+        lines = [self._vectors.vector(span.text) for span in spans[-MOST_LINES:]]
+        return Features(space=SPACE, vector=vector, tokens=np.stack(lines))
 
     def _unread(self, window: WindowInput, said: Sequence[TextSpan]) -> Evidence:
         """Vacuous evidence: words are there, in a language without training data."""

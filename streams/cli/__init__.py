@@ -61,6 +61,7 @@ COMMANDS: Final = (
     (app, "streams.cli.documents:documents", "documents"),
     (train, "streams.cli.train_speech:speech", "speech"),
     (train, "streams.cli.train_text:text", "text"),
+    (train, "streams.cli.train_words:words", "words"),
     (train, "streams.cli.train_encoder:encoder", "encoder"),
     (train, "streams.cli.train_temperature:temperature", "temperature"),
     (train, "streams.cli.train_face:face", "face"),

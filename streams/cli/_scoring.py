@@ -71,12 +71,19 @@ def expert_choice(settings: Settings) -> Choice:
         threads=settings.torch_threads,
         device=settings.device,
         text_plus=settings.text_plus,
+        features=wants_features(settings),
         models={
             Modality.SPEECH: settings.speech_model,
             Modality.TEXT: settings.text_model,
             Modality.FACE: settings.face_model,
         },
     )
+
+
+def wants_features(settings: Settings) -> bool:
+    """Whether some method reads more of a window than what experts say of it."""
+    fusions = {settings.fusion, *settings.tenant_fusion.values()}
+    return settings.search or settings.imputation != "none" or bool(fusions - {"late", "adaptive"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,12 +82,10 @@ def judge_ravdess(data: Path, fusion: FusionName, seed: int = 0) -> "EvaluationR
 
 def recipe(fusion: FusionName, seed: int = 0) -> "RowRecipe":
     """How rows are fused: by a product, or by a network that is trained on other folds."""
-    from typing import cast, get_args
-
     from inference.evaluation.learned_rows import LearnedRecipe
     from inference.evaluation.row_recipes import ProductRecipe
-    from inference.fusion.artefact import FusionArtefact, ProductName
+    from inference.fusion.artefact import FusionArtefact
 
-    if fusion not in get_args(ProductName):
-        return LearnedRecipe(fusion, seed)
-    return ProductRecipe(FusionArtefact.load().fuser(cast("ProductName", fusion)).weigh)
+    if fusion in {"late", "adaptive"}:
+        return ProductRecipe(FusionArtefact.load().fuser(fusion).weigh)
+    return LearnedRecipe(fusion, seed)

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.fusion.adapters import WIDTH
+from inference.fusion.attention import AttentionNetwork
 from inference.fusion.batch import FusionBatch
 from inference.fusion.evidential import EvidentialNetwork
+from inference.fusion.feature import FeatureNetwork
+from inference.fusion.hybrid import HybridNetwork
 from inference.fusion.network import FusionNetwork, Said
 from inference.fusion.reading import QUALITIES
 from inference.labels import Modality
@@ -45,13 +47,14 @@ class Heads(nn.Module):
     Args:
         labels: c.
         modalities: m.
-        width: of an embedding.
+        width: of an embedding; 0 where there are none.
     """
 
-    def __init__(self, labels: int, modalities: int, width: int = WIDTH) -> None:
+    def __init__(self, labels: int, modalities: int, width: int) -> None:
         super().__init__()
-        self.probes = nn.ModuleList(nn.Linear(width, labels) for _ in range(modalities))
-        self.shared = nn.Linear(width // 2, labels)
+        places = modalities if width else 0
+        self.probes = nn.ModuleList(nn.Linear(width, labels) for _ in range(places))
+        self.shared = nn.Linear(width // 2, labels) if width else nn.Identity()
 
     def alone(self, z: Tensor) -> Tensor:
         """(n, m, c) log-probabilities from the whole of each embedding."""
@@ -128,13 +131,14 @@ class FusionLosses:
         masked = self.trainee.network(less)
         total = self._main(masked, less, targets)
         total = total + self.terms.distress * self._distress(masked, rows)
-        if masked.z.shape[-1] == 0:
+        z = embedded(self.trainee.network, whole)
+        if z is None:
             return total
-        full = self.trainee.network(whole)
-        total = total + self.terms.distillation * losses.self_distillation(
-            log_probs(full, whole), log_probs(masked, less)
+        return (
+            total
+            + self.terms.distillation * self._distillation(masked, whole, less)
+            + self._of_embeddings(z, whole, targets, rows)
         )
-        return total + self._of_embeddings(full, whole, targets, rows)
 
     @torch.no_grad()
     def judge(self) -> float:
@@ -168,25 +172,45 @@ class FusionLosses:
             masked.distress[sided], distressed[sided]
         )
 
+    def _distillation(self, masked: Said, whole: FusionBatch, less: FusionBatch) -> Tensor:
+        """Of the items that lost a modality; the others would teach themselves what they say."""
+        lost = (whole.present & ~less.present).any(dim=1).nonzero().squeeze(1)
+        if len(lost) == 0:
+            return masked.logits.sum() * 0.0
+        full = whole.rows(lost)
+        with torch.no_grad():
+            teacher = log_probs(self.trainee.network(full), full)
+        pupil = log_probs(masked, less)[lost]
+        return losses.self_distillation(teacher, pupil) * (len(lost) / len(less))
+
     def _of_embeddings(
-        self, full: Said, whole: FusionBatch, targets: Tensor, rows: Tensor
+        self, z: Tensor, whole: FusionBatch, targets: Tensor, rows: Tensor
     ) -> Tensor:
         terms, heads, present = self.terms, self.trainee.heads, whole.present
         total = terms.probes * losses.probe_loss(
-            heads.alone(full.z), present, targets, self.weights, losses.SMOOTHING
+            heads.alone(z), present, targets, self.weights, losses.SMOOTHING
         )
-        total = total + terms.alignment * losses.alignment_loss(full.z, present, self.classes[rows])
+        total = total + terms.alignment * losses.alignment_loss(z, present, self.classes[rows])
+        shared = z[..., : z.shape[-1] // 2]
         total = total + terms.symmetry * (
-            losses.symmetric_loss(heads.in_common(full.shared), present, self.conflicts[rows])
-            + losses.orthogonality(full.z, present)
+            losses.symmetric_loss(heads.in_common(shared), present, self.conflicts[rows])
+            + losses.orthogonality(z, present)
         )
         if self.learned.views is not None:
             views = self.learned.views.rows(rows)
-            seen = self.trainee.network(views)
-            total = total + terms.invariance * losses.invariance_loss(
-                full.z, seen.z, present & views.present
-            )
+            seen = embedded(self.trainee.network, views)
+            if seen is not None:
+                total = total + terms.invariance * losses.invariance_loss(
+                    z, seen, present & views.present
+                )
         return total
+
+
+def embedded(network: FusionNetwork, batch: FusionBatch) -> Tensor | None:
+    """(n, m, width) of each modality by itself; None from a network that has no adapters."""
+    if isinstance(network, FeatureNetwork | AttentionNetwork | HybridNetwork):
+        return network.encoder.adapters.of_windows(batch.masked())
+    return None
 
 
 def log_probs(said: Said, batch: FusionBatch) -> Tensor:

@@ -8,23 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.fusion.attention import AttentionNetwork
 from inference.fusion.batch import FusionBatch
-from inference.fusion.evidential import EvidentialNetwork
-from inference.fusion.feature import FeatureNetwork
 from inference.fusion.hybrid import HybridNetwork
 from inference.fusion.network import FusionNetwork
-from inference.fusion.reading import Reading
 from inference.training.fusion.material import FusionMaterial
 from inference.training.fusion.objective import FusionLosses, Heads, Terms, Trainee, log_probs
 from inference.training.loop import History, Plan, fit
 
-NETWORKS: Final[dict[str, Callable[[tuple[Reading, ...], int], FusionNetwork]]] = {
-    "feature": FeatureNetwork,
-    "attention": AttentionNetwork,
-    "hybrid": HybridNetwork,
-    "evidential": EvidentialNetwork,
-}
 EARNED_ERRORS: Final = 2.0
 """Standard errors by which a residual has to better the product."""
 DRAWS: Final = 1_000
@@ -58,8 +48,7 @@ class Trained:
 
 
 def train_fuser(
-    name: str,
-    readings: tuple[Reading, ...],
+    build: Callable[[], FusionNetwork],
     learned: FusionMaterial,
     held_out: FusionMaterial,
     plan: Plan,
@@ -67,25 +56,24 @@ def train_fuser(
     terms: Terms | None = None,
     on_epoch: Callable[[], None] = lambda: None,
 ) -> Trained:
-    """Train the network `name` from `plan.seed`; the same numbers every time.
+    """Train what `build` makes, from `plan.seed`; the same numbers every time.
 
     A hybrid's gate is closed again unless its residual betters the product by more than two
     standard errors on the held-out speakers.
 
     Args:
-        name: one of `NETWORKS`.
-        readings: of the modalities of the material.
+        build: makes the network, which reads the modalities of the material.
         learned: items to learn from.
         held_out: items of other speakers.
         plan: epochs, rate, seed, checkpoint.
         terms: of the loss.
         on_epoch: called after each.
     """
-    labels = learned.targets.shape[1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        network = NETWORKS[name](readings, labels)
-        trainee = Trainee(network, Heads(labels, len(readings)))
+        network = build()
+        width = network(learned.batch.rows(torch.arange(1))).z.shape[-1]
+        trainee = Trainee(network, Heads(network.labels, len(network.readings), width))
     history = fit(trainee, FusionLosses(trainee, learned, held_out, terms), plan, on_epoch)
     earned = None
     if isinstance(network, HybridNetwork):
