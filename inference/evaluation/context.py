@@ -5,11 +5,12 @@ real call. The figures compare methods with each other and promise nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
+from inference.context.artefact import ContextConfig
 from inference.context.recurrent import RecurrentContext, follow
 from inference.errors import AffectstreamError
 from inference.evaluation.calls import HeardCall, counted, onset_figures, rows_of
@@ -22,6 +23,9 @@ from inference.score import ContextReport, Distress, WindowScore
 
 RAW: Final = "raw"
 WHOLE: Final = "conversation followed whole"
+FORGETFUL: Final = "without memory"
+"""The same network at the beginning of a call in every window: what of its gain is not context,
+but a better calibration to built calls."""
 STANDARD_ERRORS: Final = 2.0
 """By which a method must win."""
 COMPARED: Final = (("accuracy", 1), ("nll", -1), ("distress_auc", 1))
@@ -47,7 +51,8 @@ def evaluate_context(
 
     Args:
         heard: calls by the name of their line.
-        contexts: by name; a recurrent one is judged a second time, following calls as a whole.
+        contexts: by name; a recurrent one is also judged following calls as a whole, and
+            without memory.
         versions: of everything else.
 
     Raises:
@@ -55,11 +60,10 @@ def evaluate_context(
     """
     told: dict[str, Told] = {RAW: unsmoothed}
     told |= {name: _by(context) for name, context in contexts.items()}
-    told |= {
-        f"{name}, {WHOLE}": _by_whole(one)
-        for name, one in contexts.items()
-        if isinstance(one, RecurrentContext)
-    }
+    for name, one in contexts.items():
+        if isinstance(one, RecurrentContext):
+            told[f"{name}, {WHOLE}"] = _by_whole(one)
+            told[f"{name}, {FORGETFUL}"] = _forgetful(one)
     groups: dict[str, Metrics] = {}
     for line, calls in heard.items():
         raw = judged([unsmoothed(call) for call in calls])
@@ -77,17 +81,46 @@ def evaluate_context(
     )
 
 
-def gains(calls: Sequence[HeardCall], context: Context) -> dict[str, Difference]:
-    """What `context` gains over the raw estimate, each party on its own, above 0 if better."""
-    raw = judged([unsmoothed(call) for call in calls])
-    return _gains(raw, judged([_by(context)(call) for call in calls]))
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a context gains on calls, each party on its own, above 0 where it is better.
+
+    Attributes:
+        over_raw: by figure, over the raw estimate.
+        by_memory: NLL, over the same network without memory.
+    """
+
+    over_raw: Mapping[str, Difference]
+    by_memory: Difference
+
+    @property
+    def earned(self) -> bool:
+        """Whether likelihood rises, memory has a part in it, and nothing falls.
+
+        Each by more than two standard errors.
+        """
+        rises = (self.over_raw["nll"], self.by_memory)
+        return all(one.gain > STANDARD_ERRORS * one.error for one in rises) and not any(
+            one.gain < -STANDARD_ERRORS * one.error for one in self.over_raw.values()
+        )
 
 
-def earned(found: Mapping[str, Difference]) -> bool:
-    """Whether likelihood rises, and nothing falls, by more than two standard errors."""
-    rises = found["nll"].gain > STANDARD_ERRORS * found["nll"].error
-    falls = any(one.gain < -STANDARD_ERRORS * one.error for one in found.values())
-    return rises and not falls
+def worth(calls: Sequence[HeardCall], context: Context) -> Worth:
+    """What `context` gains on `calls`."""
+    raw, forgetful, told = (
+        judged([tell(call) for call in calls])
+        for tell in (unsmoothed, _forgetful(context), _by(context))
+    )
+    return Worth(over_raw=_gains(raw, told), by_memory=_gains(forgetful, told)["nll"])
+
+
+def with_worth(config: ContextConfig, found: Worth) -> ContextConfig:
+    """`config` with what its network was found worth: gains and their standard errors."""
+    figures = {f"{name}_gain": one for name, one in found.over_raw.items()}
+    figures["nll_gain_by_memory"] = found.by_memory
+    rounded = {name: [round(one.gain, 4), round(one.error, 4)] for name, one in figures.items()}
+    training = {**config.training, **rounded, "earned": found.earned}
+    return msgspec.structs.replace(config, training=training)
 
 
 def judged(calls: Sequence[HeardCall]) -> JudgedRows:
@@ -126,6 +159,14 @@ def _by_whole(context: RecurrentContext) -> Told:
         steps = follow(context, call.scores)
         pairs = zip(call.scores, steps, strict=True)
         return replace(call, scores=tuple(_with(score, step.report) for score, step in pairs))
+
+    return tell
+
+
+def _forgetful(context: Context) -> Told:
+    def tell(call: HeardCall) -> HeardCall:
+        told = (_with(score, context.advance(b"", score, None)[0]) for score in call.scores)
+        return replace(call, scores=tuple(told))
 
     return tell
 

@@ -97,8 +97,8 @@ def note_loss(log_probs: Tensor, labels: Tensor, log_prior: Tensor) -> Tensor:
     loss = functional.ctc_loss(
         likelihoods[:, None],
         labels[None],
-        (len(log_probs),),
-        (len(labels),),
+        torch.tensor([len(log_probs)]),
+        torch.tensor([len(labels)]),
         blank=BLANK,
         reduction="sum",
     )

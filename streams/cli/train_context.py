@@ -29,7 +29,7 @@ def context(
 
     Broken off, it goes on. The network corrects the raw estimate and starts as it; it is kept
     only if it wins by more than two standard errors on calls of two speakers whom no weight has
-    heard, else it is stored with its gate shut.
+    heard, over the raw estimate and over itself without memory, else its gate is shut.
 
     Example: `affectstream train context --notes notes.jsonl --out events`
 
@@ -93,12 +93,10 @@ def _from_recordings(
     data: Path, out: Path, calls: int, cache: Path | None, seed: int, threads: int
 ) -> None:
     """Build, hear, fit, judge on strangers, and keep what was earned."""
-    import msgspec
-
     from inference.context.artefact import WEIGHTS, load_context, save_context
     from inference.context.recurrent import RecurrentContext
     from inference.evaluation.built_calls import VOICES, build_calls
-    from inference.evaluation.context import earned, gains
+    from inference.evaluation.context import with_worth, worth
     from inference.evaluation.heard_calls import Listeners, hear_call, known, wandering_calls
     from inference.experts.speech import SpeechExpert
     from inference.fusion.prior import DEFAULT_PRIOR
@@ -158,8 +156,8 @@ def _from_recordings(
         network, history = train_context(
             *heard, assumed_of(DEFAULT_PRIOR), plan, on_epoch=lambda: bar.advance(fitting)
         )
-    found = gains(strangers, RecurrentContext.untrained(assumed_of(DEFAULT_PRIOR), network))
-    if not earned(found):
+    found = worth(strangers, RecurrentContext.untrained(assumed_of(DEFAULT_PRIOR), network))
+    if not found.earned:
         shut(network)
     config = config_of(
         network,
@@ -168,18 +166,13 @@ def _from_recordings(
         calls=calls,
         history=history,
     )
-    figures = {
-        f"{name}_gain": [round(one.gain, 4), round(one.error, 4)] for name, one in found.items()
-    }
-    config = msgspec.structs.replace(
-        config, training={**config.training, **figures, "earned": earned(found)}
-    )
-    save_context(out, config, network)
+    save_context(out, with_worth(config, found), network)
     version = load_context(assumed_of(DEFAULT_PRIOR), out).version
-    verdict = "earned its place" if earned(found) else "did not win: the gate is shut"
-    nll = found["nll"]
+    verdict = "earned its place" if found.earned else "did not win: the gate is shut"
+    nll, memory = found.over_raw["nll"], found.by_memory
     console.print(
-        f"{version} is in {out}: {verdict} (NLL better by {nll.gain:.3f}, se {nll.error:.3f})",
+        f"{version} is in {out}: {verdict} (NLL better by {nll.gain:.3f}, se {nll.error:.3f}; by "
+        f"memory alone {memory.gain:.3f}, se {memory.error:.3f})",
         markup=False,
         highlight=False,
     )
