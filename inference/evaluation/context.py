@@ -198,5 +198,5 @@ def _gains(raw: JudgedRows, rows: JudgedRows) -> dict[str, Difference]:
     found = {}
     for metric, sign in COMPARED:
         gain = difference(raw, rows, metric)
-        found[metric] = Difference(sign * gain.gain, gain.error)
+        found[metric] = Difference(sign * gain.gain + 0.0, gain.error)
     return found

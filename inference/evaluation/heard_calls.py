@@ -12,6 +12,7 @@ from inference.evaluation.item_windows import sound_windows
 from inference.experts.speech import SpeechExpert
 from inference.fusion.artefact import Fusers
 from inference.labels import AbsenceReason, Modality, Role
+from inference.score import WindowScore
 from inference.scorer import Scorer
 from inference.training.context import KnownCall
 from inference.training.degrade import telephone
@@ -90,7 +91,7 @@ def hear_call(
         listeners: who hears them.
         over_telephone: whether both channels went through a telephone.
     """
-    scores = []
+    scores: list[WindowScore] = []
     for channel, (role, speaker) in enumerate(voices.items()):
         samples = telephone(call.sound[channel]) if over_telephone else call.sound[channel]
         scorer = Scorer([listeners.of(speaker)], fusers=Fusers.load())

@@ -62,11 +62,12 @@ def judge_context(
     from inference.experts.line import Line
     from inference.experts.speech import SpeechExpert
     from inference.fusion.prior import DEFAULT_PRIOR
+    from inference.methods import Context
     from inference.training.emodb import find_clips
     from streams.cli._assumed import assumed_of
 
     assumed = assumed_of(DEFAULT_PRIOR)
-    contexts = {
+    contexts: dict[str, Context] = {
         "smoothing": Smoothing(),
         "filter": HiddenMarkovFilter(assumed),
         "recurrent": load_context(assumed, weights),

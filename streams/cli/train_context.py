@@ -103,6 +103,7 @@ def _from_recordings(
     from inference.training.context import (
         EPOCHS,
         LEARNING_RATE,
+        KnownCall,
         checkpoint_in,
         config_of,
         shut,
@@ -136,7 +137,7 @@ def _from_recordings(
         listeners = Listeners.fit(corpus, listener)
         chosen, judged = max(2, calls // 3), 25
         calling = bar.add_task("calling", total=calls + chosen + judged)
-        heard = []
+        heard: list[list[KnownCall]] = []
         for group, count, draw in ((taken, calls, seed), (choosing, chosen, seed + 1)):
             heard.append([])
             for call, voices in wandering_calls(clips, group, count=count, seed=draw):
@@ -153,8 +154,13 @@ def _from_recordings(
             seed=seed,
             checkpoint=checkpoint_in(out),
         )
+        learnt, choice = heard
         network, history = train_context(
-            *heard, assumed_of(DEFAULT_PRIOR), plan, on_epoch=lambda: bar.advance(fitting)
+            learnt,
+            choice,
+            assumed_of(DEFAULT_PRIOR),
+            plan,
+            on_epoch=lambda: bar.advance(fitting),
         )
     found = worth(strangers, RecurrentContext.untrained(assumed_of(DEFAULT_PRIOR), network))
     if not found.earned:

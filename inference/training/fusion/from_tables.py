@@ -178,7 +178,8 @@ class TableFuser:
 
     def predict(self, samples: Samples) -> NDArray[np.str_]:
         """(n,) the likeliest label of each."""
-        return np.array(self.labels)[self.log_probs(samples).argmax(axis=1)]
+        likeliest: NDArray[np.str_] = np.array(self.labels)[self.log_probs(samples).argmax(axis=1)]
+        return likeliest
 
     def save(self, folder: Path) -> str:
         """Write the network and the heads; returns the digest of the network."""

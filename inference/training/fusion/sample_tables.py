@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.labels import MODALITIES, Modality
 from inference.training.fusion.tables import DESCRIBING
@@ -58,7 +59,8 @@ def write_sample_tables(
     return paths
 
 
-def _directions(random: np.random.Generator, size: int) -> np.ndarray[tuple[int, int], np.dtype]:
+def _directions(random: np.random.Generator, size: int) -> NDArray[np.float64]:
     """(sentiments, size) unit vectors."""
     drawn = random.normal(size=(len(SENTIMENTS), size))
-    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return unit

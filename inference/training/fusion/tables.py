@@ -1,6 +1,7 @@
 """Feature tables, one a modality, as samples with whatever modalities each has."""
 
 import csv
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -165,11 +166,14 @@ def _csv(path: Path) -> list[dict[str, Any]]:
 
 def _parquet(path: Path) -> list[dict[str, Any]]:
     try:
-        from pyarrow import ArrowException, parquet  # noqa: PLC0415 - an extra
+        arrow = importlib.import_module("pyarrow")
+        parquet = importlib.import_module("pyarrow.parquet")
     except ImportError as exc:
-        raise TableError(f"{path}: needs the extra `parquet`: affectstream[parquet]") from exc
+        raise TableError(
+            f"{path}: Parquet needs pyarrow: pip install 'affectstream[parquet]', or give CSV"
+        ) from exc
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except (OSError, ArrowException) as exc:
+    except (OSError, arrow.ArrowException) as exc:
         raise TableError(f"{path}: cannot be read ({exc})") from exc
     return rows
