@@ -64,7 +64,7 @@ def judge_context(
     from inference.fusion.prior import DEFAULT_PRIOR
     from inference.methods import Context
     from inference.training.emodb import find_clips
-    from streams.cli._assumed import assumed_of
+    from streams.cli._context import assumed_of
 
     assumed = assumed_of(DEFAULT_PRIOR)
     contexts: dict[str, Context] = {

@@ -66,7 +66,7 @@ def _from_notes(notes: Path, out: Path, seed: int) -> None:
     from inference.training.context import checkpoint_in
     from inference.training.context_events import EPOCHS, LEARNING_RATE, PATIENCE, train_events
     from inference.training.loop import Plan
-    from streams.cli._assumed import assumed
+    from streams.cli._context import assumed
     from streams.settings import load
 
     noted = read_notes(notes)
@@ -113,7 +113,7 @@ def _from_recordings(
     from inference.training.heard_cache import HeardCache
     from inference.training.loop import Plan
     from inference.training.speech_corpus import embed_clips, is_for_the_demo
-    from streams.cli._assumed import assumed_of
+    from streams.cli._context import assumed_of
     from streams.cli._heard import beside
 
     every = find_clips(data)

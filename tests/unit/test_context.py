@@ -1,5 +1,6 @@
 """Context: what the filter holds on to, what the network learns, which context is opened."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,10 +16,13 @@ from inference.context.opening import open_context
 from inference.context.party_network import PartySizes
 from inference.context.recurrent import RecurrentContext
 from inference.context.smoothing import HALF_LIFE_NS, Smoothing
+from inference.evidence import Absent, Evidence, Quality
 from inference.fusion.prior import DEFAULT_PRIOR
-from inference.labels import EMOTIONS, Emotion
+from inference.labels import EMOTIONS, Emotion, Modality, Role
+from inference.methods import Methods
 from inference.networks.folder import WeightsError
 from inference.score import Distress, WindowScore
+from inference.scorer import Scorer
 from inference.training.context import (
     CallTensors,
     KnownCall,
@@ -30,6 +34,9 @@ from inference.training.context import (
     train_context,
 )
 from inference.training.loop import Plan
+from inference.window import SECOND_NS, WindowInput
+from streams.cli._context import context_of
+from streams.settings import Settings
 from tests.context import SIZES, network
 from tests.scores import distressed
 
@@ -193,3 +200,58 @@ def test_training_reads_a_call_as_the_worker_does() -> None:
 def test_too_few_calls_are_refused() -> None:
     with pytest.raises(TooFewCallsError, match="1 calls to learn from and 2"):
         train_context(CALLS[:1], CALLS[1:3], ASSUMED, Plan(epochs=1), SIZES)
+
+
+class Shouting:
+    """Hears anger in every window."""
+
+    modality = Modality.SPEECH
+    version = "shouting"
+    look_back_ns = 0
+
+    def assess(self, windows: Sequence[WindowInput]) -> list[Evidence | Absent]:
+        heard = Evidence(
+            modality=Modality.SPEECH,
+            expert="shouting",
+            labels=(Emotion.ANGER, Emotion.NEUTRAL),
+            log_probs=np.log([0.9, 0.1]),
+            distress_log_odds=2.0,
+            quality=Quality(present_share=1.0),
+        )
+        return [heard for _ in windows]
+
+
+@pytest.mark.parametrize("name", ["filter", "recurrent"])
+def test_the_scorer_puts_context_beside_a_score_that_stays_what_it_was(name: str) -> None:
+    settings = Settings(context=name, _env_file=None)
+    context = context_of(settings)
+    assert context is not None
+    windows = [
+        WindowInput(
+            tenant="acme",
+            run="live",
+            conversation="c-1",
+            participant="p-1",
+            role=Role.CUSTOMER,
+            start_ns=at * SECOND_NS,
+            end_ns=(at + 3) * SECOND_NS,
+        )
+        for at in range(6)
+    ]
+    raw = Scorer([Shouting()]).score(windows, {}).scores
+    scorer = Scorer([Shouting()], methods=Methods(context=context))
+    whole = scorer.score(windows, {})
+    first = scorer.score(windows[:2], {})
+    assert whole.scores[2:] == scorer.score(windows[2:], first.states).scores
+    for score, before in zip(whole.scores, raw, strict=True):
+        assert score.context is not None
+        assert score.versions.methods == {"context": context.version}
+        assert msgspec.structs.replace(score, context=None, versions=before.versions) == before
+    state = b""  # a stored conversation that is played again gives what it gave live
+    for score in whole.scores:
+        report, state = context.advance(state, score)
+        assert report == score.context
+
+
+def test_settings_ask_for_no_context_unless_told_otherwise() -> None:
+    assert context_of(Settings(_env_file=None)) is None
