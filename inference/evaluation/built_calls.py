@@ -5,7 +5,7 @@ GoEmotions test lines of the same class. Voice and words of a turn never belonge
 figures with words are a check of the code and no claim about calls.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -30,6 +30,13 @@ GLAD_EVERY: Final = 5
 OPENING: Final = (Role.AGENT, Role.CUSTOMER) * 3
 MIDDLE: Final = (Role.CUSTOMER, Role.CUSTOMER, Role.AGENT) * 2 + (Role.CUSTOMER, Role.CUSTOMER)
 SETTLED: Final = (Role.AGENT, Role.CUSTOMER) * 2
+WANDERING_SENTENCES: Final = 30
+CALM_PASSAGES: Final = 0.5
+"""Share of a wandering call's passages that are neutral."""
+MOST_OF_A_MOOD: Final = 6
+"""Sentences, one after the other."""
+ANSWERED: Final = 0.4
+"""How often the agent says something in between."""
 MOST_CALM_SENTENCES: Final = 2
 """Of one calm turn, one after the other."""
 PAUSE_S: Final = (0.2, 0.6)
@@ -98,7 +105,7 @@ class BuiltCall:
 
 def build_calls(
     clips: Sequence[Clip],
-    lines: Comments,
+    lines: Comments | None,
     *,
     count: int,
     seed: int,
@@ -111,7 +118,7 @@ def build_calls(
 
     Args:
         clips: of EmoDB; those of other speakers are not used.
-        lines: of the test split.
+        lines: of the test split; None builds calls whose words nobody knows.
         count: how many.
         seed: of sentences, lines and pauses.
         on_call: called after each.
@@ -121,35 +128,74 @@ def build_calls(
     """
     if count < 1:
         raise NothingToSayError(f"{count} calls: at least one is needed")
-    cast = _Cast(clips, lines)
-    troubles = 0
+    cast = _Cast(clips, lines, VOICES, (*TROUBLES, Emotion.JOY))
+    troubled = 0
     for number in range(count):
         glad = number % GLAD_EVERY == GLAD_EVERY - 1
-        emotion = Emotion.JOY if glad else TROUBLES[troubles % len(TROUBLES)]
-        troubles += not glad
+        emotion = Emotion.JOY if glad else TROUBLES[troubled % len(TROUBLES)]
+        troubled += not glad
         yield cast.play(f"built-{number:03}", emotion, np.random.default_rng([seed, number]))
         on_call()
+
+
+def build_wandering_call(
+    clips: Sequence[Clip], voices: Mapping[Role, str], name: str, random: np.random.Generator
+) -> BuiltCall:
+    """A call without a plan, to learn from: passages of any mood in any order, nobody's words.
+
+    What is learnt from calls that all begin calm is that calls begin calm. The customer's moods
+    last a few sentences each, the agent stays neutral.
+
+    Args:
+        clips: of EmoDB.
+        voices: speakers of agent and customer.
+        name: of the call.
+        random: of moods, sentences and pauses.
+
+    Raises:
+        NothingToSayError: a voice has no neutral recording.
+    """
+    shown = {clip.emotion for clip in clips if clip.speaker == voices[Role.CUSTOMER]}
+    moods = [emotion for emotion in (*TROUBLES, Emotion.JOY) if emotion in shown]
+    script: list[tuple[Role, Emotion]] = []
+    while len(script) < WANDERING_SENTENCES:
+        calm = not moods or random.random() < CALM_PASSAGES
+        mood = Emotion.NEUTRAL if calm else _one_of(moods, random)
+        for _ in range(int(random.integers(1, MOST_OF_A_MOOD + 1))):
+            script.append((Role.CUSTOMER, mood))
+            if random.random() < ANSWERED:
+                script.append((Role.AGENT, Emotion.NEUTRAL))
+    felt = [mood for _, mood in script if mood is not Emotion.NEUTRAL]
+    cast = _Cast(clips, None, voices, moods)
+    return cast.perform(name, felt[0] if felt else Emotion.NEUTRAL, script, random)
 
 
 class _Cast:
     """The two voices with their sentences, and what they may say."""
 
-    def __init__(self, clips: Sequence[Clip], lines: Comments) -> None:
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        lines: Comments | None,
+        voices: Mapping[Role, str],
+        feelings: Sequence[Emotion],
+    ) -> None:
+        self._voices = voices
         self._clips = {
             (role, emotion): [
                 clip for clip in clips if clip.speaker == voice and clip.emotion is emotion
             ]
-            for role, voice in VOICES.items()
+            for role, voice in voices.items()
             for emotion in Emotion
         }
         self._lines = {emotion: _sayable(lines, emotion) for emotion in Emotion}
         self._heard: dict[str, tuple[Samples, slice]] = {}
-        needed = {(Role.CUSTOMER, emotion) for emotion in (*TROUBLES, Emotion.JOY)}
-        needed |= {(role, Emotion.NEUTRAL) for role in VOICES}
+        needed = {(Role.CUSTOMER, emotion) for emotion in feelings}
+        needed |= {(role, Emotion.NEUTRAL) for role in voices}
         for role, emotion in sorted(needed):
             if not self._clips[role, emotion]:
                 raise NothingToSayError(
-                    f"no recording of {emotion} by EmoDB speaker {VOICES[role]}: give the whole "
+                    f"no recording of {emotion} by EmoDB speaker {voices[role]}: give the whole "
                     "corpus, with the recordings of boredom, disgust and fear"
                 )
             if not self._lines[emotion]:
@@ -162,6 +208,16 @@ class _Cast:
             *((role, emotion if role is Role.CUSTOMER else Emotion.NEUTRAL) for role in MIDDLE),
             *_calm(SETTLED, random),
         ]
+        return self.perform(name, emotion, script, random)
+
+    def perform(
+        self,
+        name: str,
+        emotion: Emotion,
+        script: Sequence[tuple[Role, Emotion]],
+        random: np.random.Generator,
+    ) -> BuiltCall:
+        """Sentences of `script`, one after the other."""
         at = _pause(random)
         turns: list[Turn] = []
         pieces: list[tuple[Role, int, Samples]] = []
@@ -172,9 +228,9 @@ class _Cast:
             turns.append(Turn(role, mood, start_ns, end_ns, text))
             pieces.append((role, at, samples))
             at += len(samples) + _pause(random)
-        sound = np.zeros((len(VOICES), -(-at // SPEECH_RATE_HZ) * SPEECH_RATE_HZ), np.float32)
+        sound = np.zeros((len(self._voices), -(-at // SPEECH_RATE_HZ) * SPEECH_RATE_HZ), np.float32)
         for role, start, samples in pieces:
-            sound[list(VOICES).index(role), start : start + len(samples)] = samples
+            sound[list(self._voices).index(role), start : start + len(samples)] = samples
         return BuiltCall(name, emotion, sound, tuple(turns))
 
     def _hear(self, clip: Clip) -> tuple[Samples, slice]:
@@ -201,8 +257,10 @@ def _calm(roles: Sequence[Role], random: np.random.Generator) -> Iterator[tuple[
             yield role, Emotion.NEUTRAL
 
 
-def _sayable(lines: Comments, emotion: Emotion) -> list[str]:
+def _sayable(lines: Comments | None, emotion: Emotion) -> list[str]:
     """Lines of that label alone, as a recogniser writes them, short enough to be said."""
+    if lines is None:
+        return [""]
     fewest, most = WORDS
     said = (as_recognised(text) for text, label in lines.single_lines if label is emotion)
     return [text for text in said if fewest <= len(text.split()) <= most]

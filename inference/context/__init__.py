@@ -1,0 +1,1 @@
+"""What earlier windows tell of this one: estimates beside the raw one, never instead of it."""
