@@ -58,16 +58,14 @@ class Context(Protocol):
         """As published in every score."""
         ...
 
-    def advance(
-        self, state: bytes, score: WindowScore, log_probs: NDArray[np.float64] | None
-    ) -> tuple[ContextReport | None, bytes]:
+    def advance(self, state: bytes, score: WindowScore) -> tuple[ContextReport | None, bytes]:
         """Go on by one window of the participant, those of one participant ascending.
 
         Args:
             state: what the last call gave, `b""` at the beginning. One that cannot be read
                 is taken for a beginning.
-            score: of the window, without context.
-            log_probs: (7,) natural log of its emotions, not rounded; None without any.
+            score: of the window, without context. It is read as it is stored, rounded, so that
+                a stored conversation gives the same estimates again.
 
         Returns:
             The estimate, None where there is none, and the state, at most 1 KB.
@@ -83,21 +81,23 @@ class Methods:
         space: finds moments by description.
         foresight: needs `space`.
         context: smooths over a participant's windows.
+        keeps_moments: whether the vectors of windows are handed on, to be searched for.
         narrator: version of who puts alerts into words; named in scores, asked elsewhere.
     """
 
     space: SharedSpace | None = None
     foresight: Foresight | None = None
     context: Context | None = None
+    keeps_moments: bool = False
     narrator: str = ""
 
     @property
     def versions(self) -> dict[str, str]:
-        """By name of the method, of those that are switched on."""
+        """By name of the method in alphabetical order, of those that are switched on."""
         named = {
             "alignment": self.space.version if self.space else "",
-            "imputation": self.foresight.version if self.foresight else "",
             "context": self.context.version if self.context else "",
+            "imputation": self.foresight.version if self.foresight else "",
             "narrator": self.narrator,
         }
         return {name: version for name, version in named.items() if version}

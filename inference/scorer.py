@@ -126,7 +126,7 @@ class Scorer:
             key = (window.tenant, window.run, window.conversation, window.participant)
             state = after.get(key, ParticipantState())
             score = self._assemble(window, items, said, beside, state)
-            score, context = self._in_context(score, said, state)
+            score, context = self._in_context(score, state)
             scores.append(score)
             if window.final:
                 after[key] = _next_state(state, score, _voice(items), context)
@@ -161,21 +161,17 @@ class Scorer:
         except Exception:  # noqa: BLE001 - whatever it is, the window is scored
             _log.exception("method_failed")
             return _Beside()
-        vector = projection.moment
+        vector = projection.moment if self._methods.keeps_moments else None
         moment = None if vector is None else Moment(vector, imputed=projection.expected)
         return _Beside(expected, moment)
 
-    def _in_context(
-        self, score: WindowScore, fused: Fused | None, state: ParticipantState
-    ) -> tuple[WindowScore, bytes]:
+    def _in_context(self, score: WindowScore, state: ParticipantState) -> tuple[WindowScore, bytes]:
         """The score with its context, and what the context carries on."""
         context = self._methods.context
         if context is None:
             return score, b""
         try:
-            report, carried = context.advance(
-                state.context, score, None if fused is None else fused.log_probs
-            )
+            report, carried = context.advance(state.context, score)
         except Exception:  # noqa: BLE001 - the raw score stands
             _log.exception("method_failed")
             return score, state.context

@@ -118,15 +118,30 @@ def score_of(row: Row, evidence: Iterable[Row]) -> WindowScore:
         conflict=row["conflict"],
         vacuity=row["vacuity"],
         evidence=_cues(by_modality),
-        versions=msgspec.convert(row["versions"], Versions),
+        versions=_versions(row["versions"]),
         partial=row["partial"],
         shed=tuple(row["shed"]),
         change=row["change"],
-        context=None if row["context"] is None else msgspec.convert(row["context"], ContextReport),
-        expected={}
-        if row["expected"] is None
-        else msgspec.convert(row["expected"], dict[Modality, Expectation]),
+        context=None if row["context"] is None else _context(row["context"]),
+        expected=_expected(row["expected"] or {}),
     )
+
+
+def _versions(stored: Row) -> Versions:
+    """In the order in which they were made: PostgreSQL keeps objects in one of its own."""
+    versions = msgspec.convert(stored, Versions)
+    return msgspec.structs.replace(versions, methods=dict(sorted(versions.methods.items())))
+
+
+def _context(stored: Row) -> ContextReport:
+    context = msgspec.convert(stored, ContextReport)
+    ordered = {label: context.emotions[label] for label in EMOTIONS if label in context.emotions}
+    return msgspec.structs.replace(context, emotions=ordered)
+
+
+def _expected(stored: Row) -> dict[Modality, Expectation]:
+    expected = msgspec.convert(stored, dict[Modality, Expectation])
+    return {modality: expected[modality] for modality in MODALITIES if modality in expected}
 
 
 def _report(row: Row) -> ModalityReport:

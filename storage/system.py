@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Select, Table, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -190,7 +191,7 @@ async def _windows(connection: AsyncConnection, tenant: str, since_ns: int) -> _
     ).group_by(*parts)
     rows = [tuple(row) for row in await connection.execute(query)]
     counted = [
-        VersionCount(Versions(**dict(zip(names, versions, strict=True))), windows)
+        VersionCount(_versions(dict(zip(names, versions, strict=True))), windows)
         for *versions, windows, _, _ in rows
     ]
     return _Counts(
@@ -198,6 +199,12 @@ async def _windows(connection: AsyncConnection, tenant: str, since_ns: int) -> _
         abstained=sum(row[-1] for row in rows),
         versions=tuple(sorted(counted, key=lambda item: (-item.windows, str(item.versions)))),
     )
+
+
+def _versions(parts: dict[str, str | None]) -> Versions:
+    """From the texts of its fields; that of `methods` is JSON, and missing where none was on."""
+    methods = parts.pop("methods") or "{}"
+    return msgspec.convert({**parts, "methods": msgspec.json.decode(methods)}, Versions)
 
 
 async def _shed(connection: AsyncConnection, tenant: str, since_ns: int) -> Mapping[str, int]:

@@ -128,23 +128,26 @@ def window_scores(draw: st.DrawFn) -> WindowScore:
         shed=tuple(draw(st.lists(st.sampled_from(["provisional", "face"]), unique=True))),
         change=None if nothing else draw(st.none() | four_decimals(-6.0)),
         context=None if nothing else draw(st.none() | contexts()),
-        expected=draw(st.dictionaries(st.sampled_from(Modality), expectations(), max_size=3)),
+        expected=draw(expectations()),
     )
 
 
 def contexts() -> st.SearchStrategy[ContextReport]:
     """Estimates given earlier windows."""
+    shares = st.lists(four_decimals(), min_size=len(EMOTIONS), max_size=len(EMOTIONS))
     return st.builds(
         ContextReport,
-        emotions=st.fixed_dictionaries({emotion: four_decimals() for emotion in EMOTIONS}),
+        emotions=shares.map(lambda values: dict(zip(EMOTIONS, values, strict=True))),
         distress=st.none() | four_decimals(),
     )
 
 
-def expectations() -> st.SearchStrategy[Expectation]:
-    """What was expected of a modality."""
+@st.composite
+def expectations(draw: st.DrawFn) -> dict[Modality, Expectation]:
+    """What was expected of some modalities."""
     known = st.none() | four_decimals()
-    return st.builds(Expectation, would_change=known, surprise=known)
+    one = st.builds(Expectation, would_change=known, surprise=known)
+    return {modality: draw(one) for modality in MODALITIES if draw(st.booleans())}
 
 
 def distressed(

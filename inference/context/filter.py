@@ -67,12 +67,7 @@ class HiddenMarkovFilter:
         """Name and half-life."""
         return f"{NAME}+{self.half_life_ns / SECOND_NS:g}s"
 
-    def advance(
-        self,
-        state: bytes,
-        score: WindowScore,
-        log_probs: NDArray[np.float64] | None = None,  # noqa: ARG002 - as it is stored
-    ) -> tuple[ContextReport | None, bytes]:
+    def advance(self, state: bytes, score: WindowScore) -> tuple[ContextReport | None, bytes]:
         """See `inference.methods.Context`. No report of a window in which nothing is present."""
         seen = Observation.of(score, self.assumed)
         before = decode(state, Belief, self.version) or self._beginning(seen)

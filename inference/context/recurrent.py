@@ -64,12 +64,7 @@ class RecurrentContext:
         """A network that was not stored: for trying and for tests."""
         return cls(network.eval(), assumed, f"{NAME}+untrained")
 
-    def advance(
-        self,
-        state: bytes,
-        score: WindowScore,
-        log_probs: NDArray[np.float64] | None = None,  # noqa: ARG002 - as it is stored
-    ) -> tuple[ContextReport | None, bytes]:
+    def advance(self, state: bytes, score: WindowScore) -> tuple[ContextReport | None, bytes]:
         """See `inference.methods.Context`. No report of a window in which nothing is present."""
         step = self._step(state, b"", score)
         return step.report, step.party

@@ -32,12 +32,7 @@ class Smoothing:
 
     version: Final = "smoothing-1"
 
-    def advance(
-        self,
-        state: bytes,
-        score: WindowScore,
-        log_probs: NDArray[np.float64] | None = None,  # noqa: ARG002 - as it is stored
-    ) -> tuple[ContextReport | None, bytes]:
+    def advance(self, state: bytes, score: WindowScore) -> tuple[ContextReport | None, bytes]:
         """See `inference.methods.Context`."""
         if score.emotions is None:
             return None, state

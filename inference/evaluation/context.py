@@ -147,7 +147,7 @@ def _by(context: Context) -> Told:
         told = []
         for score in call.scores:
             before = states.get(score.participant, b"")
-            report, states[score.participant] = context.advance(before, score, None)
+            report, states[score.participant] = context.advance(before, score)
             told.append(_with(score, report))
         return replace(call, scores=tuple(told))
 
@@ -165,7 +165,7 @@ def _by_whole(context: RecurrentContext) -> Told:
 
 def _forgetful(context: Context) -> Told:
     def tell(call: HeardCall) -> HeardCall:
-        told = (_with(score, context.advance(b"", score, None)[0]) for score in call.scores)
+        told = (_with(score, context.advance(b"", score)[0]) for score in call.scores)
         return replace(call, scores=tuple(told))
 
     return tell

@@ -23,6 +23,7 @@ from storage.rules import read_every_rule
 from storage.upgrade import server_time_ns
 from storage.values import LIVE_RUN
 from storage.withdrawal import PolicyStore
+from streams.cli._methods import open_methods
 from streams.cli._telling import open_teller
 from streams.policy import ConversationGate, new_gate
 from streams.serving.api.health import Check
@@ -50,6 +51,7 @@ def open_scorer(settings: Settings) -> Scorer:
         keep_quotes=settings.keep_transcripts,
         config=settings.scoring_digest,
         fusers=open_fusers(settings),
+        methods=open_methods(settings),
     )
 
 

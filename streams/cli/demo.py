@@ -103,6 +103,7 @@ async def _demo(
     from streams.broker import EmbeddedBroker
     from streams.cli._privacy import open_eraser
     from streams.cli._scoring import open_scorer, scoring
+    from streams.cli._search import open_finder
     from streams.cli._telling import open_teller
     from streams.ingest.source import FileSource
     from streams.kafka_admin import ensure_topics

@@ -45,6 +45,7 @@ async def _serve(settings: Settings) -> None:
     from storage.engine import open_engine
     from streams import traces
     from streams.cli._privacy import open_eraser
+    from streams.cli._search import open_finder
     from streams.cli._telling import open_teller
     from streams.serving.access.limits import Limits
     from streams.serving.api.service import build_api

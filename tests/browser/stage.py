@@ -465,6 +465,7 @@ async def stage(folder: Path, *, runs: bool = True) -> AsyncIterator[Stage]:
         cache,
         bearer(Keys(engine), None),
         eraser=Eraser(engine, cache, digests=DIGESTS),
+        finder=Finder(STAGE_SPACE, MomentSearch(engine, SPACE)),
         teller=teller,
     )
     await _write_rules(engine, now_ns)

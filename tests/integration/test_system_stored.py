@@ -87,7 +87,7 @@ async def test_no_more_of_those_that_stand_still_are_named_than_anybody_reads(
 
 
 async def test_windows_are_counted_by_what_they_rest_on(engine: AsyncEngine) -> None:
-    other = msgspec.structs.replace(VERSIONS, calibration="newer")
+    other = msgspec.structs.replace(VERSIONS, methods={"context": "filter-1"})
     scores: Sequence[WindowScore] = (
         distressed(0),
         missing(distressed(1), AbsenceReason.SILENCE),
@@ -160,7 +160,7 @@ async def test_the_api_says_it_in_shares_and_as_its_document_says(engine: AsyncE
     assert (body["live"], body["windows"], body["abstained"]) == (1, 2, 0.5)
     assert body["delay_s"] == {"median": 6.0, "max": 6.0}
     assert body["modalities"]["speech"] == {"present": 0.5, "silence": 0.5}
-    assert body["versions"] == [{**msgspec.to_builtins(VERSIONS), "windows": 2}]
+    assert body["versions"] == [{**msgspec.to_builtins(VERSIONS), "methods": {}, "windows": 2}]
     assert body["outbox"]["kafka"] == {"waiting": 2, "oldest_s": 10.0, "dead": 0}
     assert body["stale"] == []
     assert body["schema"]

@@ -71,7 +71,7 @@ def told(
 ) -> tuple[list[ContextReport | None], bytes]:
     reports = []
     for score in scores:
-        report, state = context.advance(state, score, None)
+        report, state = context.advance(state, score)
         reports.append(report)
     return reports, state
 
@@ -160,7 +160,7 @@ def test_what_is_assumed_returns_when_nothing_is_said(scores: list[WindowScore],
     _, state = told(FILTER, scores)
     before = decode(state, Belief, FILTER.version)
     assert before is not None
-    _, later = FILTER.advance(state, vacuous(60 + s), None)
+    _, later = FILTER.advance(state, vacuous(60 + s))
     after = decode(later, Belief, FILTER.version)
     assert after is not None
     shares = np.exp(ASSUMED.log_shares)

@@ -115,7 +115,7 @@ def test_no_figure_of_a_score_changes_when_imputation_is_switched_on(
     experts = [StrawExpert(modality, missing[modality]) for modality in MODALITIES]
     windows = [window(second) for second in range(6)]
     off = Scorer(experts).score(windows, {})
-    methods = Methods(space=StrawSpace(), foresight=foresight(name))
+    methods = Methods(space=StrawSpace(), foresight=foresight(name), keeps_moments=True)
     on = Scorer(experts, methods=methods).score(windows, {})
     for without, beside in zip(off.scores, on.scores, strict=True):
         plain = msgspec.structs.replace(beside, expected={}, versions=without.versions)

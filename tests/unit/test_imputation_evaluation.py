@@ -25,7 +25,7 @@ SPEECH, TEXT, FACE = MODALITIES
 QUICK = Settings(hidden=8, batch_size=32, epochs=2)
 
 
-def part(modality: Modality, size: int, seed: int, n: int = 96) -> Part:
+def part(modality: Modality, size: int, seed: int, n: int = 48) -> Part:
     random = np.random.default_rng(seed)
     truth = np.arange(n) % 3
     vectors = np.eye(3, size)[truth] * 2 + random.standard_normal((n, size))

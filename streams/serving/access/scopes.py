@@ -33,6 +33,7 @@ _PARTS: Final = {
     "conversations": (Scope.READ, Scope.READ),
     "live": (Scope.READ, Scope.READ),
     "trends": (Scope.READ, Scope.READ),
+    "search": (Scope.READ, Scope.READ),
     "summary": (Scope.READ, Scope.READ),
     "system": (Scope.READ, Scope.READ),
     "alerts": (Scope.READ, Scope.ALERTS),

@@ -30,6 +30,7 @@ from streams.serving.api import (
     narrative,
     privacy,
     rules,
+    search,
     summary,
     system,
     transcripts,
@@ -113,6 +114,8 @@ def create_app(
     app.include_router(conversations.router(engine))
     app.include_router(transcripts.router(engine))
     app.include_router(exports.router(engine))
+    app.include_router(search.router(finder))
+    app.include_router(labels.router(engine, finder))
     app.include_router(narrative.router(engine, teller))
     app.include_router(trends.router(engine, k_floor))
     app.include_router(summary.router(engine, k_floor, teller))

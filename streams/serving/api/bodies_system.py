@@ -39,6 +39,8 @@ class VersionBody(Struct, frozen=True, kw_only=True):
     calibration: str
     fusion: str
     config: str
+    methods: dict[str, str]
+    """Versions of what was switched on beside them."""
     windows: Count
 
 

@@ -25,6 +25,7 @@ from streams.serving.api.bodies_alerts import AlertPage, DeliveryPage
 from streams.serving.api.bodies_narrative import NarrativesBody
 from streams.serving.api.bodies_platform import AliveBody, ReadyBody
 from streams.serving.api.bodies_rules import BackTestRequest, RuleBody, RuleDetail, RulePage
+from streams.serving.api.bodies_search import LabelBody, LabelMoments, LabelPage, SearchBody
 from streams.serving.api.bodies_summary import SummaryBody
 from streams.serving.api.bodies_system import SystemBody
 from streams.serving.api.bodies_trends import ChangesBody, TrendsBody
@@ -36,6 +37,7 @@ BODIES: Final = (
     *(AlertPage, AlertDetail, AlertJson, DeliveryPage),
     *(RulePage, RuleBody, RuleDetail, RuleSpec, BackTestRequest, BackTestBody),
     *(TrendsBody, ChangesBody, SummaryBody, SystemBody),
+    *(SearchBody, LabelPage, LabelBody, LabelMoments),
     *(privacy.DecisionPage, privacy.ConsentPage, privacy.Receipt, privacy.ErasurePage),
     *(MeBody, KeyPage, NewKeyBody, AuditPage),
     *(AliveBody, ReadyBody),

@@ -33,6 +33,7 @@ class VersionsNow(msgspec.Struct, frozen=True):
     calibration: str
     fusion: str
     config: str
+    methods: dict[str, str] = {}
     windows: int = 0
 
 

@@ -93,9 +93,16 @@ def _place(now: api.System, *, zone: tzinfo) -> None:
     with ui.element("div").classes("card"):
         grid(
             "Versions",
-            ("Models", "Calibration", "Fusion", "Settings", "Windows"),
+            ("Models", "Calibration", "Fusion", "Beside them", "Settings", "Windows"),
             [
-                (one.scorer, one.calibration, one.fusion, one.config, one.windows)
+                (
+                    one.scorer,
+                    one.calibration,
+                    one.fusion,
+                    ", ".join(one.methods.values()) or "nothing",
+                    one.config,
+                    one.windows,
+                )
                 for one in now.versions
             ],
         )
