@@ -100,7 +100,7 @@ _FELT: Final = (
     "full of {noun}",
     "{who} shows {noun}",
 )
-_VOICED: Final = {
+VOICED: Final = {
     (Measure.EFFORT, Third.HIGH): (
         "raised voice", "loud voice", "loud", "shouting", "speaks loud", "yelling", "yells",
         "strong voice", "screaming",
@@ -142,7 +142,7 @@ def caption(description: Description, chance: random.Random) -> str:
         chance: decides; the same state gives the same caption.
     """
     clauses = [
-        chance.choice(_VOICED[measure, third])
+        chance.choice(VOICED[measure, third])
         for measure, third in zip(MEASURES, description.thirds, strict=True)
         if third is not None
     ]
@@ -167,7 +167,7 @@ def caption(description: Description, chance: random.Random) -> str:
 def plain_caption(description: Description) -> str:
     """The one caption of `description` without chance: its first words in a fixed order."""
     clauses = [
-        _VOICED[measure, third][0]
+        VOICED[measure, third][0]
         for measure, third in zip(MEASURES, description.thirds, strict=True)
         if third is not None
     ]

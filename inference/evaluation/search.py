@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from inference.alignment.captions import plain_caption
-from inference.alignment.own_labels import label_vector
 from inference.alignment.towers import Towers, unit
 from inference.evaluation.metrics import macro_f1
 from inference.evaluation.report import Breakdown, EvaluationReport, Metrics
+from inference.evaluation.unmet_labels import by_facts, by_name, by_place, by_place_and_facts
 from inference.experts.linear_head import LinearHead
 from inference.labels import EMOTIONS, Emotion, Modality
 from inference.training.alignment.facts import UNKNOWN, Facts, described, no_facts
@@ -39,37 +39,7 @@ LEARNING_RATE: Final = 3e-4
 ACTORS_LEARNT: Final = 7
 """So that those who are left have a thousand takes."""
 BLIND_ACTORS_TESTED: Final = 8
-
-NAMED: Final[Mapping[Emotion, tuple[str, ...]]] = {
-    Emotion.ANGER: ("angry", "sounds angry"),
-    Emotion.DISGUST: ("disgusted", "sounds disgusted"),
-    Emotion.FEAR: ("afraid", "sounds scared"),
-    Emotion.JOY: ("happy", "sounds happy"),
-    Emotion.NEUTRAL: ("neutral", "sounds calm"),
-    Emotion.SADNESS: ("sad", "sounds sad"),
-    Emotion.SURPRISE: ("surprised", "sounds surprised"),
-}
-"""Prompts of who knows nothing but the word; no window that was learnt from was called so."""
-DESCRIBED: Final[Mapping[Emotion, tuple[str, ...]]] = {
-    Emotion.ANGER: ("loud voice, high pitch, fast", "brow lowered, lids tight, lips pressed"),
-    Emotion.DISGUST: ("slow, low pitch", "nose wrinkled, upper lip raised"),
-    Emotion.FEAR: (
-        "high pitch, fast", "inner brow raised, brow lowered, eyes wide, lips stretched",
-    ),
-    Emotion.JOY: ("loud voice, high pitch, animated voice, fast", "smiles, cheeks raised"),
-    Emotion.NEUTRAL: ("flat voice, quiet voice, low pitch", "ordinary voice"),
-    Emotion.SADNESS: (
-        "quiet voice, slow, flat voice, low pitch",
-        "inner brow raised, brow lowered, lip corners down",
-    ),
-    Emotion.SURPRISE: (
-        "high pitch, animated voice",
-        "eyes wide, inner brow raised, outer brow raised, jaw drops",
-    ),
-}  # fmt: skip
-"""Prompts of who knows the field: how a voice sounds (Scherer 2003) and what a face does (Ekman
-and Friesen, EMFACS). Chosen on ten pairs of labels of actors 1 to 16, who are not
-tested."""
+PLACED: Final = "by place and facts"
 
 Rows = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -159,7 +129,7 @@ def evaluate_search(
         groups |= _own_labels(takes, rest)
         headline = {
             **headline,
-            "zero_shot_share": groups["labels of one's own, described"]["share_of_supervised"],
+            "zero_shot_share": groups[f"labels of one's own, {PLACED}"]["share_of_supervised"],
         }
     return EvaluationReport(
         task="search",
@@ -260,54 +230,67 @@ def _own_labels(acted: Takes, rest: Rest) -> dict[str, Metrics]:
     """Two labels that the space never met, told apart by prompts; all pairs, unseen actors."""
     names = np.unique(acted.speakers)
     tested = np.isin(acted.speakers, names[-BLIND_ACTORS_TESTED:])
-    shares: dict[str, list[float]] = {"names": [], "described": [], "supervised": []}
+    found: dict[str, list[float]] = {}
+    supervised: list[float] = []
     for pair in combinations(range(len(EMOTIONS)), 2):
         met = np.isin(acted.facts.labels, pair)
         towers = _space(acted.of(~tested & ~met), rest, BLIND_EPOCHS)
         test, usual = acted.of(tested & met), acted.of(~tested & ~met)
         truth = np.searchsorted(pair, test.facts.labels)
-        for kind, prompts in (("names", NAMED), ("described", DESCRIBED)):
-            asked = [prompts[EMOTIONS[one]] for one in pair]
-            called = _called(towers, test, usual, asked, rest.words)
-            shares[kind].append(macro_f1(truth, called))
+        for kind, labels in _placed(towers, pair, rest.words).items():
+            called = nearer(labels, _moments(towers, test), _moments(towers, usual))
+            found.setdefault(kind, []).append(macro_f1(truth, called))
         head = _pair_head(acted.of(~tested & met), [EMOTIONS[one] for one in pair])
-        shares["supervised"].append(macro_f1(truth, head.log_probs(_joined(test)).argmax(axis=1)))
-    supervised = float(np.mean(shares["supervised"]))
+        supervised.append(macro_f1(truth, head.log_probs(_joined(test)).argmax(axis=1)))
+    most = float(np.mean(supervised))
     return {
         f"labels of one's own, {kind}": {
-            "n": float(len(shares[kind])),
-            "macro_f1": float(np.mean(shares[kind])),
-            "worst_pair": float(np.min(shares[kind])),
-            "supervised_macro_f1": supervised,
-            "share_of_supervised": float(np.mean(shares[kind])) / supervised,
+            "n": float(len(each)),
+            "macro_f1": float(np.mean(each)),
+            "worst_pair": float(np.min(each)),
+            "supervised_macro_f1": most,
+            "share_of_supervised": float(np.mean(each)) / most,
         }
-        for kind in ("names", "described")
+        for kind, each in found.items()
     }
 
 
-def _called(
-    towers: Towers,
-    test: Takes,
-    usual: Takes,
-    asked: Sequence[Sequence[str]],
-    words: Vectorises,
-) -> Ints:
-    """(takes,) 0 or 1: to which label's prompts each is nearer than windows usually are.
+def nearer(labels: Floats, moments: Rows, usual: Rows) -> Ints:
+    """(takes,) which label each moment is nearer to than windows usually are.
 
-    The usual score is that of the windows that were learnt from: some prompts are near anything.
+    The usual score is that of windows that were learnt from, which have none of the labels: some
+    queries are near anything.
+
+    Args:
+        labels: (labels, 256).
+        moments: (takes, 256).
+        usual: (windows, 256).
     """
-    shown = tuple(test.inputs)
-    moments, others = embedded(towers, test, shown), embedded(towers, usual, shown)
+    scores = moments @ labels.T - (usual @ labels.T).mean(axis=0)
+    called: Ints = scores.argmax(axis=1)
+    return called
+
+
+def _placed(towers: Towers, pair: tuple[int, ...], words: Vectorises) -> dict[str, Floats]:
+    """(2, 256) of both labels, for each way to place what was never learnt."""
+    learnt = [one for place, one in enumerate(EMOTIONS) if place not in pair]
+    both = [EMOTIONS[one] for one in pair]
 
     def query(text: str) -> Rows:
         with torch.inference_mode():
             found: Rows = unit(towers.query(torch.from_numpy(words.vector(text))[None]))[0].numpy()
         return found
 
-    labels = np.array([label_vector(prompts, query) for prompts in asked])
-    scores = moments @ labels.T - (others @ labels.T).mean(axis=0)
-    nearer: Ints = scores.argmax(axis=1)
-    return nearer
+    return {
+        "by name": np.array([by_name(one, query) for one in both]),
+        "by facts": np.array([by_facts(one, query) for one in both]),
+        "by place": np.array([by_place(one, learnt, query) for one in both]),
+        PLACED: np.array([by_place_and_facts(one, learnt, query) for one in both]),
+    }
+
+
+def _moments(towers: Towers, takes: Takes) -> Rows:
+    return embedded(towers, takes, tuple(takes.inputs))
 
 
 def _space(takes: Takes, rest: Rest, epochs: int) -> Towers:

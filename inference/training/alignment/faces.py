@@ -15,25 +15,27 @@ from inference.training.alignment.takes import Seen
 from inference.training.utterance import Utterance
 
 ACTIONS: Final = {
-    "AU01": "inner brow raised",
-    "AU02": "outer brow raised",
-    "AU04": "brow lowered",
+    "AU01": "inner eyebrows",
+    "AU02": "forehead lifted",
+    "AU04": "brows together",
     "AU05": "eyes wide",
-    "AU06": "cheeks raised",
-    "AU07": "lids tight",
-    "AU09": "nose wrinkled",
-    "AU10": "upper lip raised",
-    "AU12": "smiles",
-    "AU14": "dimpled cheeks",
+    "AU06": "cheeks pushed",
+    "AU07": "eyes half shut",
+    "AU09": "nose screwed",
+    "AU10": "lip bares teeth",
+    "AU12": "smile",
+    "AU14": "corners pulled",
     "AU15": "lip corners down",
     "AU17": "chin raised",
-    "AU20": "lips stretched",
-    "AU23": "lips pressed",
-    "AU25": "lips apart",
+    "AU20": "lips stretch",
+    "AU23": "lips tight",
+    "AU25": "mouth open",
     "AU26": "jaw drops",
-    "AU45": "blinks",
+    "AU45": "eyelid closed",
 }
-"""What a caption calls each unit whose intensity the table has, in the order of its columns."""
+"""What a caption calls each unit whose intensity the table has, in the order of its columns.
+
+In words that have a place in the shipped word vectors: "brow lowered" would say nothing."""
 UPPER: Final = ("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU45")
 """What a mask over mouth and nose leaves to be seen."""
 SHOWN_FROM: Final = 2 / 3
