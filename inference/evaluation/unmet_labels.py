@@ -56,7 +56,8 @@ PORTRAITS: Final[Mapping[Emotion, Portrait]] = {
     Emotion.SADNESS: Portrait(("AU01", "AU04", "AU15"), (_LOW, _LOW, _LOW, _LOW)),
     Emotion.SURPRISE: Portrait(("AU01", "AU02", "AU05", "AU26"), (None, _HIGH, _HIGH, None)),
 }
-"""Faces: Ekman and Friesen's prototypes (EMFACS 1983). Voices: Scherer 2003, table 2."""
+"""Faces: Ekman and Friesen's prototypes (EMFACS). Voices: after Scherer 2003; see
+`FACTS_WEIGHT`."""
 PLACES: Final[Mapping[Emotion, tuple[float, float, float]]] = {
     Emotion.ANGER: (-0.51, 0.59, 0.25),
     Emotion.DISGUST: (-0.60, 0.35, 0.11),
