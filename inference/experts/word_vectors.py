@@ -38,7 +38,7 @@ class WordVectors:
     others, and the result has length one.
 
     Attributes:
-        places: (words, 128) int8, times `scale`, (128,).
+        places: (words, 128) int8, each row times its `scale`, (words,).
         rarity: (words,) inverse document frequency.
     """
 
@@ -67,7 +67,8 @@ class WordVectors:
             return np.zeros(SIZE, dtype=np.float32)
         rows = np.array(sorted(counts))
         often = np.array([1 + np.log(counts[row]) for row in rows.tolist()], dtype=np.float32)
-        total = (often * self.rarity[rows]) @ self.places[rows].astype(np.float32) * self.scale
+        much = often * self.rarity[rows] * self.scale[rows]
+        total = much @ self.places[rows].astype(np.float32)
         length = float(np.linalg.norm(total))
         placed: NDArray[np.float32] = total / length if length > 0 else total
         return placed.astype(np.float32)

@@ -47,10 +47,14 @@ def train_words(texts: Sequence[str], seed: int = 0) -> WordSpace:
     analysis = TruncatedSVD(size, n_iter=7, random_state=seed).fit(rows)
     places = np.zeros((rows.shape[1], SIZE))
     places[:, :size] = analysis.components_.T / np.sqrt(analysis.singular_values_)
-    scale = np.maximum(np.abs(places).max(axis=0), np.finfo(np.float32).tiny) / STEPS
+    # each word has a scale: rare ones lie near the origin, where one scale for all rounds to zero
+    # only directions count, and half precision holds numbers near 1
+    places /= np.median(np.abs(places).max(axis=1)) / STEPS
+    scale = np.abs(places).max(axis=1) / STEPS
+    scale[scale == 0.0] = 1.0
     config = WordsConfig(
         name="words",
-        version=1,
+        version=2,
         data=DATA,
         licence="Apache-2.0",
         training={
@@ -64,8 +68,8 @@ def train_words(texts: Sequence[str], seed: int = 0) -> WordSpace:
     return WordSpace(
         config,
         {
-            "places": torch.from_numpy(np.round(places / scale).astype(np.int8)),
-            "scale": torch.from_numpy((scale * STEPS).astype(np.float32)) / STEPS,
+            "places": torch.from_numpy(np.round(places / scale[:, None]).astype(np.int8)),
+            "scale": torch.from_numpy(scale.astype(np.float32)),
             "rarity": torch.from_numpy(vectoriser.idf_.astype(np.float32)),
         },
     )

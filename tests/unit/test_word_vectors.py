@@ -41,6 +41,11 @@ def test_a_space_is_the_same_from_the_same_texts_and_survives_its_folder(tmp_pat
     assert refund @ other > refund @ first.vector("sunny morning")
 
 
+def test_a_word_that_is_known_has_a_place_however_rare(vectors: WordVectors) -> None:
+    assert np.abs(vectors.places).max(axis=1).min() > 0
+    assert "refund" in vectors.words
+
+
 def _window(*lines: str) -> WindowInput:
     words = tuple(
         TextSpan(place * SECOND_NS, (place + 1) * SECOND_NS, line, "en", 0.9)
