@@ -33,7 +33,7 @@ def test_each_tenant_has_its_fusion_and_what_flows_equals_the_file_at_rest(
     deployment: Deployment,
 ) -> None:
     tenants = {f"tenant-{fusion}": fusion for fusion in FUSIONS}
-    switch_on(deployment, context="recurrent", imputation="diffusion", narrator="template")
+    switch_on(deployment, context="recurrent", imputation="diffusion", narrator="small")
     deployment.settings |= {
         "AFFECTSTREAM_FUSION": "attention",
         "AFFECTSTREAM_TENANT_FUSION": json.dumps(tenants),
