@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,6 +29,7 @@ def methods(
     seeds: int = 5,
     cache: Path | None = None,
     threads: int = 1,
+    report: Sequence[Path] = (),
     json: bool = False,
 ) -> None:
     """Compare every way of fusing; writes methods.json, methods.md and pictures.
@@ -46,10 +47,13 @@ def methods(
         seeds: of each learned method.
         cache: folder that keeps what was heard of each recording.
         threads: of the encoder.
+        report: what `evaluate search`, `imputation`, `narrator` or `context` printed with --json,
+            to be shown on the same page. May be given several times.
         json: print the results too.
     """
     import msgspec
 
+    from inference.evaluation.methods.others import read_section
     from inference.evaluation.methods.results import RESULTS_FILE, read_results
     from streams.cli._names import chosen
 
@@ -59,18 +63,22 @@ def methods(
     else:
         kept = read_results(out) if only and (out / RESULTS_FILE).is_file() else None
         results = _measured(data, parts, seeds, cache, threads, kept, out)
+    sections = [read_section(path) for path in report]
     write_page(results, out)
+    for section in sections:
+        results = add_section(section, out)
     if json:
         print(msgspec.json.encode(results).decode())  # noqa: T201 - a result for programs
 
 
-def add_section(section: "Section", out: Path) -> None:
+def add_section(section: "Section", out: Path) -> "MethodsResults":
     """Put the report of another evaluation into the results in `out`, and write the page again."""
     from inference.evaluation.methods.results import read_results
 
     results = read_results(out).with_section(section)
     results.save(out)
     write_page(results, out)
+    return results
 
 
 def write_page(results: "MethodsResults", out: Path) -> None:

@@ -22,7 +22,7 @@ from inference.evaluation.methods.results import (
     read_results,
 )
 from inference.evaluation.methods.verdict import verdicts
-from inference.evaluation.report import EvaluationReport
+from inference.evaluation.report import EvaluationReport, to_json
 from inference.evaluation.row_recipes import ProductRecipe, RowRecipe, fuse_pattern
 from inference.evaluation.rows import CalibratedRows
 from inference.fusion.late import LateWeighting
@@ -117,6 +117,29 @@ def test_other_evaluations_put_their_reports_beside(tmp_path: Path) -> None:
     assert page.count("## Imputers") == 1
     assert "Who may ship now." in page
     assert "### Imputation" in page
+
+
+def test_reports_of_the_command_line_are_shown_on_the_same_page(tmp_path: Path) -> None:
+    results(WON).save(tmp_path)
+    file = tmp_path / "narrator.json"
+    file.write_text(
+        to_json(EvaluationReport(task="narrator", n=500, metrics={"supported_before": 0.92}))
+    )
+    methods(out=tmp_path, report=[file])
+    page = (tmp_path / "methods.md").read_text()
+    assert page.count("\n## Narrator") == 1
+    assert "0.92" in page
+    methods(out=tmp_path)
+    assert (tmp_path / "methods.md").read_text() == page
+
+
+@pytest.mark.parametrize("text", ["{", '{"task": "speech", "n": 1, "metrics": {}}'])
+def test_a_report_that_has_no_place_on_the_page_is_refused(tmp_path: Path, text: str) -> None:
+    results(WON).save(tmp_path)
+    file = tmp_path / "other.json"
+    file.write_text(text)
+    with pytest.raises(MethodsError, match=r"report of"):
+        methods(out=tmp_path, report=[file])
 
 
 def test_the_page_is_written_again_without_measuring(
