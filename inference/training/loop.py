@@ -5,6 +5,7 @@ off and goes on ends with the same numbers as one that was not.
 """
 
 import copy
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -159,15 +160,16 @@ def _one_epoch(
     for batch in range(batches):
         optimiser.zero_grad(set_to_none=True)
         loss = losses.loss(batch, generator)
-        if not torch.isfinite(loss):
+        value = float(loss.detach())
+        if not math.isfinite(value):
             raise TrainingError(
-                f"batch {batch}: the loss is {float(loss)}; lower the learning rate, or look for "
+                f"batch {batch}: the loss is {value}; lower the learning rate, or look for "
                 "items that are not finite"
             )
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained, GRADIENT_LIMIT)
         optimiser.step()
-        total += float(loss.detach())
+        total += value
     return total / max(1, batches)
 
 

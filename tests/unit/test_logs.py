@@ -72,7 +72,8 @@ class Scorer:
         heard = " ".join(word.text for window in windows for word in window.words)
         if self._fails and heard:
             raise ValueError(f"cannot read {heard!r}")
-        return SimpleNamespace(scores=tuple(map(absent_score, windows)), states=states)
+        scores = tuple(map(absent_score, windows))
+        return SimpleNamespace(scores=scores, states=states, moments=(None,) * len(scores))
 
 
 class Results:

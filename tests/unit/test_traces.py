@@ -61,7 +61,8 @@ class Scorer:
     """Says nothing about anything."""
 
     def score(self, windows: Sequence[Any], states: Mapping[Any, Any]) -> Any:
-        return SimpleNamespace(scores=tuple(map(absent_score, windows)), states=states)
+        scores = tuple(map(absent_score, windows))
+        return SimpleNamespace(scores=scores, states=states, moments=(None,) * len(scores))
 
 
 class Broker:
