@@ -91,7 +91,7 @@ async def shown(page: Page) -> set[str]:
 
 async def choose_a_second(page: Page, times: list[int]) -> None:
     """By the mouse, by the address and by keys; and back to the newest."""
-    card = page.locator("section").first
+    card = page.locator("section:visible").first
     await click_point(page, at=times[3])
     await expect(card).to_contain_text("No single cue stands out")
     assert f"at={time_of(times[3])}" in page.url
@@ -165,7 +165,7 @@ async def test_a_call_that_turns_angry_rises_on_both_pages_while_it_runs(
         assert sum(known[-15:]) / 15 > sum(known[:15]) / 15 + 40
         times = [at for at, _ in lines["distress, smoothed"]]
         assert times == [score.end_ns // 1_000_000 for score in customer]
-        card = page.locator("section").first
+        card = page.locator("section:visible").first
         await expect(card).to_contain_text("customer p-1")
         await expect(card).to_contain_text("complaint phrase")
         await expect(card).to_contain_text("no camera")
