@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from inference.fusion.adapters import WIDTH, Adapters, QualityGate
 from inference.fusion.batch import FusionBatch
-from inference.fusion.encoders import DROPOUT, Encoded, Heads
-from inference.fusion.network import FusionNetwork, Said
+from inference.fusion.encoded_network import EncodedNetwork
+from inference.fusion.encoders import DROPOUT, Encoded
 from inference.fusion.reading import Reading, in_order
 from inference.networks.attention import LATENT_SPREAD, LatentReader
 
@@ -83,27 +83,11 @@ class AttentionEncoder(nn.Module):
         return torch.cat(parts, dim=1)
 
 
-class AttentionNetwork(FusionNetwork):
+class AttentionNetwork(EncodedNetwork):
     """Linear heads over the `AttentionEncoder`.
 
     s = log prior + gain W h. Source: as the encoder. Departure: `gain`, see `FusionBatch`.
     """
 
     def __init__(self, readings: tuple[Reading, ...], labels: int, width: int = WIDTH) -> None:
-        super().__init__(readings, labels)
-        self.encoder = AttentionEncoder(readings, labels, width)
-        self.heads = Heads(width, labels)
-
-    def say(self, batch: FusionBatch) -> Said:
-        """See `FusionNetwork`."""
-        encoded = self.encoder(batch)
-        added, distress = self.heads(encoded.hidden, batch)
-        return Said(
-            added=added,
-            added_distress=distress,
-            core=torch.zeros_like(added),
-            core_distress=torch.zeros_like(distress),
-            shares=encoded.shares,
-            z=encoded.z,
-            hidden=encoded.hidden,
-        )
+        super().__init__(AttentionEncoder(readings, labels, width), readings, labels, width)
