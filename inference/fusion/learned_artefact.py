@@ -93,13 +93,16 @@ def load_learned(
     folder = folder if (folder / CONFIG_FILE).is_file() else folder / fusion
     try:
         weights = load_weights(folder, LearnedConfig, advice)
-        config = weights.config
-        if config.fusion != fusion or config.labels != tuple(EMOTIONS):
-            raise FusionWeightsError(
-                f"{folder}: weights of {config.fusion!r} for {len(config.labels)} labels "
-                f"({', '.join(config.labels)}), but {fusion!r} for the {len(EMOTIONS)} of a "
-                f"service was asked for; make them with `{advice}`"
-            )
+    except WeightsError as exc:
+        raise FusionWeightsError(f"fusion {fusion!r}: {exc}") from exc
+    config = weights.config
+    if config.fusion != fusion or config.labels != tuple(EMOTIONS):
+        raise FusionWeightsError(
+            f"{folder}: weights of {config.fusion!r} for {len(config.labels)} labels "
+            f"({', '.join(config.labels)}), but {fusion!r} for the {len(EMOTIONS)} of a "
+            f"service was asked for; make them with `{advice}`"
+        )
+    try:
         network = build(config)
         filled(network, weights, folder)
     except (WeightsError, ValueError) as exc:
