@@ -122,6 +122,15 @@ class WindowScore(msgspec.Struct, frozen=True, kw_only=True):
     """Only where imputation is switched on."""
 
     @property
+    def shares(self) -> dict[Modality, float]:
+        """Weight of each modality that had any say."""
+        return {
+            modality: report.weight
+            for modality, report in self.modalities.items()
+            if report.present and report.weight
+        }
+
+    @property
     def id(self) -> uuid.UUID:
         """The same window of the same run always has the same id."""
         key = (

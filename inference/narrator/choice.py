@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Final
 
 from inference.narrator.contract import Narrator
-from inference.narrator.model_narrator import ModelNarrator
 from inference.narrator.template import TemplateNarrator
 
 NONE, TEMPLATE, SMALL = "none", "template", "small"
@@ -38,17 +37,19 @@ def open_narrator(name: str, models_dir: Path) -> Narrator | None:
     return open_small(folder) if (folder / small.VOCABULARY_FILE).exists() else open_frozen(folder)
 
 
-def open_small(folder: Path) -> ModelNarrator:
+def open_small(folder: Path) -> Narrator:
     """The model of our own in `folder`. Raises WeightsError."""
+    from inference.narrator.model_narrator import ModelNarrator  # noqa: PLC0415 - torch
     from inference.narrator.small import load_small  # noqa: PLC0415
 
     model, vocabulary, weights = load_small(folder)
     return ModelNarrator(model.flamingo, vocabulary, weights.config.longest, weights.version)
 
 
-def open_frozen(folder: Path) -> ModelNarrator:
+def open_frozen(folder: Path) -> Narrator:
     """Somebody's model in `folder`, with what was trained for it. Raises WeightsError."""
     from inference.narrator.frozen import load_adapter, open_checkpoint  # noqa: PLC0415
+    from inference.narrator.model_narrator import ModelNarrator  # noqa: PLC0415 - torch
 
     checkpoint = open_checkpoint(folder)
     model, weights = load_adapter(folder, checkpoint)

@@ -114,11 +114,7 @@ def _window(name: str, score: WindowScore, origin_ns: int) -> WindowFact:
         emotions=dict(score.emotions or {}),
         distress=None if score.distress is None else score.distress.probability,
         set=score.decision.set,
-        weights={
-            modality: report.weight
-            for modality, report in score.modalities.items()
-            if report.present and report.weight
-        },
+        weights=score.shares,
         vacuity=score.vacuity,
         conflict=score.conflict,
         change=score.change,

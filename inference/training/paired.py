@@ -22,7 +22,7 @@ from inference.experts.voice_encoder import VOICE_SPACE, EmbedsVoice
 from inference.experts.word_vectors import SPACE as WORD_SPACE
 from inference.experts.word_vectors import WordVectors
 from inference.fusion.groups import support_of
-from inference.labels import DISTRESS, EMOTIONS, MODALITIES, NOT_DISTRESS, Emotion, Modality
+from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion, Modality
 from inference.training.action_units import ACTION_UNIT_SPACE, read_action_units
 from inference.training.goemotions import Comments
 from inference.training.heard_cache import HeardCache
@@ -313,8 +313,3 @@ def _misheard(text: str, random: np.random.Generator) -> str:
     """Without some of its words, as a recogniser of 5 to 40 % errors would have it."""
     lost = random.uniform(0.05, 0.4)
     return " ".join(word for word in text.split() if random.random() >= lost)
-
-
-def place_of(modality: Modality) -> int:
-    """Column of `modality` in `Pairs.rows`."""
-    return MODALITIES.index(modality)

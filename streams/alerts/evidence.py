@@ -35,11 +35,7 @@ class Estimate(Struct, frozen=True, array_like=True, kw_only=True):
             distress=None if score.distress is None else score.distress.probability,
             label=None if score.decision.abstained else score.decision.label,
             set=score.decision.set,
-            weights={
-                modality: report.weight
-                for modality, report in score.modalities.items()
-                if report.present and report.weight
-            },
+            weights=score.shares,
             vacuity=score.vacuity,
             conflict=score.conflict,
             change=score.change,

@@ -1,5 +1,7 @@
 """Narrators: what they say, what is taken out of it, and what a transcript cannot make them say."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -422,3 +424,12 @@ def test_a_frozen_checkpoint_learns_to_read_beside_itself(tmp_path: Path) -> Non
     (tmp_path / "more.safetensors").write_bytes(b"other weights")
     with pytest.raises(WeightsError, match="trained for a decoder"):
         open_narrator(str(tmp_path), tmp_path)
+
+
+def test_a_service_that_tells_by_the_template_loads_no_network() -> None:
+    asked = (
+        "import sys; from pathlib import Path; from inference.narrator import choice; "
+        "choice.open_narrator('template', Path()); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

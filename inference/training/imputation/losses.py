@@ -1,10 +1,10 @@
 """What each network minimises, for the common training loop."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from inference.imputation.cgan import NOISE, ConditionalGan, gan_loss
@@ -41,39 +41,32 @@ class Standardised:
         return len(self.rows)
 
 
-@dataclass(slots=True)
-class _Batches:
-    """Order of one epoch."""
-
-    size: int
-    order: tuple[Tensor, ...] = field(default_factory=tuple)
-
-    def shuffle(self, n: int, generator: torch.Generator) -> int:
-        self.order = torch.split(torch.randperm(n, generator=generator), self.size)
-        return len(self.order)
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(slots=True)
-class TranslatorLosses:
-    """See `translation_loss`."""
+class _Shuffled(Generic[N]):
+    """Rows to learn from, in an order of each epoch, and rows to judge by."""
 
-    net: TranslatorNet
+    net: N
     learnt: Standardised
     held_out: Standardised
     batch_size: int
-    _batches: _Batches = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Nothing is drawn yet."""
-        self._batches = _Batches(self.batch_size)
+    _order: tuple[Tensor, ...] = field(init=False, default=())
 
     def batches(self, generator: torch.Generator) -> int:
         """Shuffle."""
-        return self._batches.shuffle(len(self.learnt), generator)
+        order = torch.randperm(len(self.learnt), generator=generator)
+        self._order = torch.split(order, self.batch_size)
+        return len(self._order)
+
+
+class TranslatorLosses(_Shuffled[TranslatorNet]):
+    """See `translation_loss`."""
 
     def loss(self, batch: int, generator: torch.Generator) -> Tensor:  # noqa: ARG002 - draws nothing
         """Of one batch."""
-        taken = self._batches.order[batch]
+        taken = self._order[batch]
         return translation_loss(self.net, self.learnt.rows[taken], self.learnt.there[taken])
 
     def judge(self) -> float:
@@ -81,27 +74,12 @@ class TranslatorLosses:
         return float(translation_loss(self.net, self.held_out.rows, self.held_out.there))
 
 
-@dataclass(slots=True)
-class GanLosses:
+class GanLosses(_Shuffled[ConditionalGan]):
     """See `gan_loss`."""
-
-    net: ConditionalGan
-    learnt: Standardised
-    held_out: Standardised
-    batch_size: int
-    _batches: _Batches = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Nothing is drawn yet."""
-        self._batches = _Batches(self.batch_size)
-
-    def batches(self, generator: torch.Generator) -> int:
-        """Shuffle."""
-        return self._batches.shuffle(len(self.learnt), generator)
 
     def loss(self, batch: int, generator: torch.Generator) -> Tensor:
         """Of one batch."""
-        taken = self._batches.order[batch]
+        taken = self._order[batch]
         rows, there = self.learnt.rows[taken], self.learnt.there[taken]
         named = torch.rand((len(taken), 1), generator=generator) >= NAMELESS
         label = functional.one_hot(self.learnt.labels[taken], len(EMOTIONS)) * named
@@ -136,27 +114,12 @@ class GanLosses:
         return float(error - apart / 2)
 
 
-@dataclass(slots=True)
-class DiffusionLosses:
+class DiffusionLosses(_Shuffled[NoiseNet]):
     """See `diffusion_loss`."""
-
-    net: NoiseNet
-    learnt: Standardised
-    held_out: Standardised
-    batch_size: int
-    _batches: _Batches = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Nothing is drawn yet."""
-        self._batches = _Batches(self.batch_size)
-
-    def batches(self, generator: torch.Generator) -> int:
-        """Shuffle."""
-        return self._batches.shuffle(len(self.learnt), generator)
 
     def loss(self, batch: int, generator: torch.Generator) -> Tensor:
         """Of one batch."""
-        taken = self._batches.order[batch]
+        taken = self._order[batch]
         return self._of(self.learnt.rows[taken], self.learnt.there[taken], generator)
 
     def judge(self) -> float:
