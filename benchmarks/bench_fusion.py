@@ -69,7 +69,7 @@ def fusers() -> dict[str, Fuser]:
     core = ProductFuser(LateWeighting())
     found: dict[str, Fuser] = {"late": core}
     for fusion in get_args(LearnedName):
-        network = build(config_of(fusion)).eval().requires_grad_(requires_grad=False)
+        network = build(config_of(fusion)).double().eval().requires_grad_(requires_grad=False)
         found[fusion] = LearnedFuser(network, core, IDENTITY, fusion)
     return found
 

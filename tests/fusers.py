@@ -71,7 +71,8 @@ def fuser_of(
 ) -> LearnedFuser:
     """Of random weights over an uncalibrated product."""
     config = config_of(fusion, readings, width=width)
-    return LearnedFuser(network_of(config, stirred=stirred), CORE, IDENTITY, f"{fusion}-1+test")
+    network = network_of(config, stirred=stirred).double()
+    return LearnedFuser(network, CORE, IDENTITY, f"{fusion}-1+test")
 
 
 def write_fusers(folder: Path, readings: tuple[Reading, ...] = OWN) -> Path:

@@ -17,7 +17,7 @@ from inference.labels import EMOTIONS, Modality
 NOTHING: Final = Features.whole("", np.zeros(0, np.float32))
 """The numbers of a reading that asks for none."""
 LEAST_WEIGHT: Final = 1e-6
-"""Less is none: single precision must still tell it from 0."""
+"""Less is none: networks are trained in single precision, which must still tell it from 0."""
 
 Floats = NDArray[np.floating]
 
@@ -53,23 +53,22 @@ def collate(
     windows: Sequence[Mapping[Modality, Read]],
     readings: Sequence[Reading],
     log_prior: Floats,
-    size: int,
 ) -> FusionBatch:
-    """The windows, and empty ones up to `size`: one shape whoever is in company.
+    """The windows in double precision.
 
     Args:
-        windows: at most `size`, each with `what_is_read` of it.
+        windows: each with `what_is_read` of it.
         readings: of the network, in its order.
         log_prior: (7,) of the deployment.
-        size: windows of the batch.
     """
+    size = len(windows)
     shape = (size, len(readings))
-    support = np.zeros((*shape, len(EMOTIONS)), np.float32)
-    distress, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    quality = np.zeros((*shape, len(QUALITIES)), np.float32)
+    support = np.zeros((*shape, len(EMOTIONS)))
+    distress, weight = np.zeros(shape), np.zeros(shape)
+    quality = np.zeros((*shape, len(QUALITIES)))
     present = np.zeros(shape, np.bool_)
-    vectors = [np.zeros((size, one.width), np.float32) for one in readings]
-    tokens = [np.zeros((size, one.tokens, one.width), np.float32) for one in readings]
+    vectors = [np.zeros((size, one.width)) for one in readings]
+    tokens = [np.zeros((size, one.tokens, one.width)) for one in readings]
     token_present = [np.zeros((size, one.tokens), np.bool_) for one in readings]
     for row, window in enumerate(windows):
         for place, reading in enumerate(readings):
@@ -94,7 +93,7 @@ def collate(
         vectors=tuple(torch.from_numpy(one) for one in vectors),
         tokens=tuple(torch.from_numpy(one) for one in tokens),
         token_present=tuple(torch.from_numpy(one) for one in token_present),
-        log_prior=torch.from_numpy(log_prior.astype(np.float32)),
+        log_prior=torch.from_numpy(log_prior.astype(np.float64)),
     )
 
 

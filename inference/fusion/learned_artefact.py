@@ -103,7 +103,7 @@ def load_learned(
             f"service was asked for; make them with `{advice}`"
         )
     try:
-        network = build(config)
+        network = build(config).double()
         filled(network, weights, folder)
     except (WeightsError, ValueError) as exc:
         raise FusionWeightsError(

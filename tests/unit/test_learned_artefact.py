@@ -47,7 +47,7 @@ def test_a_folder_gives_the_fuser_that_was_saved(folder: Path, fusion: LearnedNa
     np.testing.assert_array_equal(
         found.fuse([spoken()]).log_probs, again.fuse([spoken()]).log_probs
     )
-    own = replace(found, network=network_of(config_of(fusion, TINY)))
+    own = replace(found, network=network_of(config_of(fusion, TINY)).double())
     np.testing.assert_allclose(  # kept in half precision
         found.fuse([spoken()]).log_probs, own.fuse([spoken()]).log_probs, atol=0.02
     )
