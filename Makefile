@@ -7,6 +7,9 @@ SERVICES := $(PYTHON) tests/services/services.py
 LOCK := uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes \
 	--no-emit-index-url --no-header --quiet -p 3.11
 COVERED := streams/windows inference/fusion storage
+# Tests that share no service and no screen run side by side, each on one thread.
+SIDE_BY_SIDE := unit or laws
+COUNTED := --cov --cov-branch --cov-report=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench bench-inference bench-live services-up services-down lock
@@ -22,7 +25,11 @@ test: $(VENV)/installed $(VENV)/browser $(VENV)/node $(VENV)/promtool ## run eve
 	$(SERVICES) up || { partly=yes; \
 		echo "make: without services, only tests that need none run, and no floor is checked"; }; \
 	trap 'test -z "$$started" || $(SERVICES) down' EXIT; \
-	$(BIN)/pytest --cov --cov-branch --cov-report= $(PYTEST) && \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "$(SIDE_BY_SIDE)" -n auto --maxprocesses 4 $(COUNTED) $(PYTEST); \
+	first=$$?; \
+	$(BIN)/pytest -m "not ($(SIDE_BY_SIDE))" $(COUNTED) --cov-append $(PYTEST); \
+	second=$$?; \
+	case $$first$$second in 00|05|50) ;; *) exit 1;; esac; \
 	{ test -n "$$partly" || $(BIN)/python tests/branch_floor.py 95 $(COVERED); }
 
 check: $(VENV)/installed ## lint, types, imports, spelling, lock
