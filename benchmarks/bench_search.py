@@ -24,7 +24,7 @@ from inference.labels import EMOTIONS, Emotion, Role
 from inference.projection import SIZE
 from storage import pgvector, schema
 from storage.engine import open_engine, transaction
-from storage.moment_search import MomentSearch
+from storage.moment_search import MomentSearch, Size
 from storage.moments import MomentFilter, Vector
 from storage.upgrade import upgrade
 from storage.values import LIVE_RUN
@@ -33,7 +33,7 @@ TENANT, SPACE = "bench", "bench-1"
 TIMELINE_WINDOWS = 200
 SECOND_NS = 1_000_000_000
 START_NS = 1_764_000_000 * SECOND_NS
-LIMIT = 20
+LENGTH = Size(20, per_conversation=3)
 TARGET_MS = 50.0
 FILTERS = {
     "none": MomentFilter(),
@@ -93,7 +93,7 @@ async def _asked(
     search = MomentSearch(engine, SPACE)
     found: dict[str, Any] = {}
     began_s = time.perf_counter()
-    ranking = await search.find(TENANT, _unit(generator), MomentFilter(), LIMIT)
+    ranking = await search.find(TENANT, _unit(generator), MomentFilter(), LENGTH)
     found["first_s"] = round(time.perf_counter() - began_s, 2)
     found["indexed"] = ranking.indexed
     for name, wanted in FILTERS.items():
@@ -101,7 +101,7 @@ async def _asked(
         for _ in range(questions):
             query = _unit(generator)
             began_s, busy_s = time.perf_counter(), time.process_time()
-            await search.find(TENANT, query, wanted, LIMIT)
+            await search.find(TENANT, query, wanted, LENGTH)
             wall_ms.append(1_000 * (time.perf_counter() - began_s))
             cpu_ms.append(1_000 * (time.process_time() - busy_s))
         found[name] = {"wall_ms": _spread(wall_ms), "cpu_ms": _spread(cpu_ms)}
@@ -216,7 +216,8 @@ def _unit(generator: np.random.Generator) -> Vector:
 
 def _told(report: dict[str, Any]) -> str:
     material = f"{report['windows']} windows on {report['database']}"
-    asked = f"{report['questions']} questions of each kind, the nearest {LIMIT}"
+    asked = f"{report['questions']} questions of each kind, the nearest {LENGTH.most}"
+    asked += f" and {LENGTH.per_conversation} of a conversation"
     lines = [f"{material}, {asked}, seed {report['seed']}; stored in {report['store_s']} s"]
     for how, figures in report.items():
         if not isinstance(figures, dict):

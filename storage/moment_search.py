@@ -6,7 +6,7 @@ at each question: it reads how far every timeline is stored, and of those that w
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -70,6 +70,15 @@ class RankedMoment:
         return MomentKey(self.score.conversation, self.score.participant, self.score.start_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How long a result may be."""
+
+    most: int
+    per_conversation: int | None = None
+    """At most so many of one conversation, or one long angry call would fill the result."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
     """What a search found, and among how many."""
@@ -125,19 +134,20 @@ class MomentSearch:
         self._version: str | None = None
         self._looked_s: float | None = None
 
-    async def find(self, tenant: str, query: Vector, wanted: MomentFilter, most: int) -> Ranking:
-        """The `most` moments of a tenant that are nearest to `query`.
+    async def find(self, tenant: str, query: Vector, wanted: MomentFilter, size: Size) -> Ranking:
+        """The moments of a tenant that are nearest to `query`.
 
         1. rank keys, by pgvector or in memory
         2. read them back: those that are gone are passed over
-        3. of windows of one timeline that overlap keep the nearest
+        3. of windows of one timeline that overlap keep the nearest, and no more of one
+           conversation than `size` allows
         4. where that left too few, look further down
 
         Args:
             tenant: only theirs.
             query: (256,) of length one.
             wanted: which moments are ranked at all.
-            most: at most so many; fewer where fewer are admitted.
+            size: fewer are found where fewer are admitted.
 
         Raises StoreUnavailableError.
         """
@@ -145,26 +155,26 @@ class MomentSearch:
         async with mine.turn:
             version = await self._pgvector()
             kept: list[tuple[float, FoundMoment]] = []
-            asked = max(1, most) * FIRST_LOOK
+            asked = max(1, size.most) * FIRST_LOOK
             for _ in range(LOOKS):
                 if version is None:
                     await self._follow(tenant, mine)
                 keys = await self._rank(tenant, mine, version, query, wanted, asked)
                 found = await self.vectors(tenant, keys)
-                kept = _apart(found, query)
+                kept = _apart(found, query, size.per_conversation)
                 gone = {key.timeline for key in keys if key not in found}
                 if gone and version is None:  # lost moments that the index did not hear of
                     mine.index.drop(gone)
                     mine.fresh_s = None
                     continue
-                if len(kept) >= most or len(keys) < asked or asked >= MOST_CANDIDATES:
+                if len(kept) >= size.most or len(keys) < asked or asked >= MOST_CANDIDATES:
                     break
                 asked = min(MOST_CANDIDATES, asked * FIRST_LOOK)
             await self._count(tenant, mine)
             here = mine.counts.get(self.space, 0)
             held = here if version else len(mine.index)
         return Ranking(
-            moments=await self._described(tenant, kept[:most]),
+            moments=await self._described(tenant, kept[: size.most]),
             indexed=held,
             other_space=sum(mine.counts.values()) - here,
             left_out=max(0, here - held) if mine.is_cut else 0,
@@ -321,9 +331,10 @@ def _parts(news: Mapping[Timeline, Standing]) -> Iterator[dict[Timeline, Standin
 
 
 def _apart(
-    found: Mapping[MomentKey, FoundMoment], query: Vector
+    found: Mapping[MomentKey, FoundMoment], query: Vector, per_conversation: int | None
 ) -> list[tuple[float, FoundMoment]]:
     """By similarity, the nearest first; of windows of one timeline that overlap, only that."""
+    of_conversation: Counter[str] = Counter()
     near = sorted(
         ((similarity_of(one.vector, query), one) for one in found.values()),
         key=lambda pair: order(pair[0], pair[1].key),
@@ -332,7 +343,10 @@ def _apart(
     kept = []
     for similarity, one in near:
         beside = taken.setdefault(one.key.timeline, [])
+        if of_conversation[one.key.conversation] == per_conversation:
+            continue
         if not any(_overlap(one, other) for other in beside):
+            of_conversation[one.key.conversation] += 1
             beside.append(one)
             kept.append((similarity, one))
     return kept

@@ -127,8 +127,8 @@ def _measured(
             if part == "costs":
                 results = _with_costs(results, _costs())
             elif part == "pseudo":
-                task = bar.add_task(part, total=2 * len(LEARNED))
-                section = compare_pseudo(_votes(data), _learned(), _advance(bar, task))
+                task = bar.add_task(part, total=2 * len(LEARNED) * seeds)
+                section = compare_pseudo(_votes(data), _learned(), seeds, _advance(bar, task))
                 results = results.with_section(section)
             else:
                 material = _material(part, data, cache, threads, bar)

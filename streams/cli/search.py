@@ -19,7 +19,7 @@ from storage.moments import MomentFilter
 from streams.settings import Settings
 
 if TYPE_CHECKING:
-    from storage.moment_search import Ranking
+    from storage.moment_search import Ranking, Size
     from streams.serving.api.bodies_search import MomentBody
 
 ACTOR: Final = "command line"
@@ -45,6 +45,7 @@ def search(
         float | None, Parameter(validator=validators.Number(gte=0, lte=1))
     ] = None,
     limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 10,
+    per_conversation: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 3,
     tenant: str | None = None,
     json: bool = False,
 ) -> None:
@@ -67,9 +68,11 @@ def search(
         end: only windows that start before.
         min_distress: only where distress is at least so probable, 0 to 1.
         limit: at most so many.
+        per_conversation: at most so many of one, where `--conversation` names none.
         tenant: whose; the setting `tenant` if left out.
         json: print one JSON object a moment, as the API shows it.
     """
+    from storage.moment_search import Size
     from streams.cli._start import read_settings
 
     wanted = MomentFilter(
@@ -83,7 +86,8 @@ def search(
         min_distress=min_distress,
     )
     settings = read_settings(tenant=tenant)
-    found = asyncio.run(_search(settings, description, wanted, limit))
+    size = Size(limit, None if conversation else per_conversation)
+    found = asyncio.run(_search(settings, description, wanted, size))
     from streams.serving.api.bodies_search import moment_body
 
     bodies = [moment_body(one) for one in found.moments]
@@ -96,7 +100,7 @@ def search(
 
 
 async def _search(
-    settings: Settings, description: str, wanted: MomentFilter, most: int
+    settings: Settings, description: str, wanted: MomentFilter, size: "Size"
 ) -> "Ranking":
     from storage.audit import Entry, record
     from storage.moment_search import MomentSearch
@@ -107,7 +111,7 @@ async def _search(
     async with opened(settings) as engine:
         space = open_space(settings)
         finder = Finder(space, MomentSearch(engine, space.version))
-        found = await finder.described(settings.tenant, description, wanted, most)
+        found = await finder.described(settings.tenant, description, wanted, size)
         if not found.indexed:
             raise NothingToSearchError(_advice(settings, found, space.version))
         shown = sorted({one.key.conversation for one in found.moments})

@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.alignment.own_labels import Calibrated, RankOnly, calibrate, label_vector
 from inference.methods import SharedSpace
-from storage.moment_search import MomentSearch, Ranking, similarity_of
+from storage.moment_search import MomentSearch, Ranking, Size, similarity_of
 from storage.moments import MomentFilter, MomentKey, Vector
 from storage.own_labels import LabelJudgement
 
@@ -39,13 +39,13 @@ class Finder:
     space: SharedSpace
     moments: MomentSearch
 
-    async def described(self, tenant: str, text: str, wanted: MomentFilter, most: int) -> Ranking:
+    async def described(self, tenant: str, text: str, wanted: MomentFilter, size: Size) -> Ranking:
         """Moments of a tenant that are near `text`.
 
         Raises AffectstreamError where the space knows no word of it, StoreUnavailableError.
         """
         query = await asyncio.to_thread(self.space.query, text)
-        return await self.moments.find(tenant, query, wanted, most)
+        return await self.moments.find(tenant, query, wanted, size)
 
     async def vector(self, prompts: Sequence[str]) -> Vector:
         """Of a label with these prompts. Raises AffectstreamError where they cannot be one."""
@@ -57,7 +57,7 @@ class Finder:
         prompts: Sequence[str],
         judged: Sequence[LabelJudgement],
         wanted: MomentFilter,
-        most: int,
+        size: Size,
     ) -> LabelRanking:
         """Moments that are near a label, with its probability once enough of it was judged.
 
@@ -67,13 +67,13 @@ class Finder:
             judged: what people said of it. Moments that are gone, or were stored under
                 another version of the space, do not count.
             wanted: which moments are ranked at all.
-            most: at most so many.
+            size: of the result.
 
         Raises AffectstreamError where the space knows no word of a prompt,
         StoreUnavailableError.
         """
         label = await self.vector(prompts)
-        ranking = await self.moments.find(tenant, label, wanted, most)
+        ranking = await self.moments.find(tenant, label, wanted, size)
         said = {one.key: one.holds for one in judged}
         similarities = await self._similarities(tenant, label, list(said))
         calibration = await asyncio.to_thread(

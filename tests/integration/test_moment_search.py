@@ -12,7 +12,7 @@ from storage import pgvector
 from storage.digests import Digests
 from storage.engine import snapshot
 from storage.erasure import Eraser
-from storage.moment_search import MomentSearch, Ranking
+from storage.moment_search import MomentSearch, Ranking, Size
 from storage.moments import MomentFilter, MomentKey, count_moments
 from storage.results import ResultStore
 from storage.values import ConversationKey, ParticipantBatch, Progress, Utterance
@@ -62,9 +62,14 @@ def searching(engine: AsyncEngine, **options: float) -> MomentSearch:
 
 
 async def found(
-    search: MomentSearch, wanted: MomentFilter | None = None, most: int = 10, tenant: str = "acme"
+    search: MomentSearch,
+    wanted: MomentFilter | None = None,
+    most: int = 10,
+    tenant: str = "acme",
+    per_conversation: int | None = None,
 ) -> Ranking:
-    return await search.find(tenant, QUERY, wanted or MomentFilter(), most)
+    size = Size(most, per_conversation)
+    return await search.find(tenant, QUERY, wanted or MomentFilter(), size)
 
 
 def similarities(ranking: Ranking) -> list[float]:
@@ -121,6 +126,20 @@ async def test_filters_are_applied_before_the_ranking(
 ) -> None:
     await store(engine, call(0.25, 0.75), call(0.5, conversation="c-2", queue="sales"))
     assert similarities(await found(searching(engine), wanted, 2)) == expected
+
+
+async def test_one_long_call_does_not_fill_a_result(engine: AsyncEngine) -> None:
+    await store(
+        engine,
+        call(*(0.9 - 0.001 * n for n in range(60))),
+        call(0.8, 0.7, 0.6, conversation="c-1", participant="p-2"),
+        call(0.5, 0.4, conversation="c-2"),
+        call(0.3, conversation="c-3"),
+    )
+    ranking = await found(searching(engine), most=4, per_conversation=2)
+    assert places(ranking) == [("c-1", 0), ("c-1", 3), ("c-2", 0), ("c-2", 3)]
+    ranking = await found(searching(engine), per_conversation=1)
+    assert places(ranking) == [("c-1", 0), ("c-2", 0), ("c-3", 0)]
 
 
 async def test_of_windows_that_overlap_the_nearest_stands_for_all(engine: AsyncEngine) -> None:

@@ -77,6 +77,7 @@ QUERIES = {
 NEUTRAL = {
     *("state", "min_distress", "from", "to", "resolution", "cursor", "limit", "format"),
     *("severity", "acknowledged", "allowed", "dead", "group", "bucket", "role", "emotion", "q"),
+    "per_conversation",
 }
 """Parameters that name nothing of anybody. Each word that one may be is asked for."""
 NEEDED = {"from": "2025-11-24T00:00:00Z", "to": "2025-11-25T00:00:00Z", "q": "calm"}

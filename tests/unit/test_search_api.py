@@ -115,6 +115,28 @@ async def test_filters_say_what_is_ranked(
     assert [one["start"] for one in answer.json()["items"]] == [at(second) for second in starts]
 
 
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ({}, 3),
+        ({"per_conversation": 1}, 1),
+        ({"per_conversation": 5}, 5),
+        ({"per_conversation": 5, "limit": 4}, 4),
+        ({"conversation": "c-1"}, 6),
+        ({"conversation": "c-1", "per_conversation": 1}, 6),
+    ],
+)
+async def test_of_one_conversation_three_are_shown_unless_it_is_named(
+    engine: AsyncEngine, clients: Ask, query: dict[str, Any], count: int
+) -> None:
+    await fill(engine, *(0.9 - 0.1 * n for n in range(6)))
+    client = await clients()
+    await _label(client, "fed-up")
+    for asked in ("/v1/search?q=angry", "/v1/labels/fed-up/moments"):
+        answer = await client.get(asked, params=dict(httpx.URL(asked).params) | query)
+        assert len(answer.json()["items"]) == count
+
+
 async def test_where_search_is_off_or_nothing_is_indexed_it_is_said_what_to_do(
     engine: AsyncEngine, clients: Ask
 ) -> None:
@@ -192,7 +214,7 @@ async def test_a_label_is_an_order_until_enough_was_judged_then_a_probability(
     await _label(client, "fed-up")
 
     async def found() -> dict[str, Any]:
-        answer = await client.get("/v1/labels/fed-up/moments", params={"limit": 100})
+        answer = await client.get("/v1/labels/fed-up/moments?limit=100&conversation=c-1")
         assert answer.status_code == 200
         body: dict[str, Any] = answer.json()
         return body

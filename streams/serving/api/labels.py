@@ -41,8 +41,7 @@ from streams.serving.api.schemas import answers
 from streams.serving.api.search import (
     LONGEST,
     TEXT,
-    USUAL,
-    Limit,
+    Sized,
     Wanted,
     not_empty,
     not_understood,
@@ -164,9 +163,9 @@ def _add_moments(
         caller: Viewer,
         name: LabelName,
         wanted: Wanted,
-        limit: Limit = USUAL,
+        size: Sized,
     ) -> Response:
-        """Moments that may have the label, nearest first; filters as of `/v1/search`.
+        """Moments that may have the label, nearest first; filters and sizes as of `/v1/search`.
 
         `probability` is null until 20 moments were judged, some of them for and some against
         it: before that there is only an order, and `missing` says what is needed.
@@ -176,7 +175,7 @@ def _add_moments(
         finds = switched_on(finder)
         judged = await read_judgements(engine, tenant, name, most=MOST_JUDGED)
         try:
-            found = await finds.labelled(tenant, known.prompts, judged, wanted, limit)
+            found = await finds.labelled(tenant, known.prompts, judged, wanted, size)
         except StoreUnavailableError:
             raise
         except AffectstreamError as exc:  # of a space that came after the label

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from inference.errors import AffectstreamError
 from inference.labels import Emotion, Role
 from storage.errors import StoreUnavailableError
-from storage.moment_search import Ranking
+from storage.moment_search import Ranking, Size
 from storage.moments import MomentFilter
 from streams.serving.access.caller import Viewer
 from streams.serving.access.recorder import note
@@ -22,6 +22,7 @@ from streams.serving.problems import ProblemError, documented
 
 MOST: Final = 100
 USUAL: Final = 20
+PER_CONVERSATION: Final = 3
 LONGEST: Final = 400
 """Characters of a description."""
 TEXT: Final = r"^[^\x00]*\S[^\x00]*$"
@@ -64,7 +65,25 @@ def admitted(
 
 
 Wanted = Annotated[MomentFilter, Depends(admitted)]
-Limit = Annotated[int, Query(ge=1, le=MOST)]
+
+
+def sized(
+    wanted: Wanted,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
+    per_conversation: Annotated[
+        int,
+        Query(
+            ge=1,
+            le=MOST,
+            description="At most so many of one conversation, where `conversation` names none.",
+        ),
+    ] = PER_CONVERSATION,
+) -> Size:
+    """How much a query wants to see."""
+    return Size(limit, None if wanted.conversation else per_conversation)
+
+
+Sized = Annotated[Size, Depends(sized)]
 
 
 def router(finder: Finder | None) -> APIRouter:
@@ -76,6 +95,7 @@ def router(finder: Finder | None) -> APIRouter:
         request: Request,
         caller: Viewer,
         wanted: Wanted,
+        size: Sized,
         q: Annotated[
             str,
             Query(
@@ -85,16 +105,16 @@ def router(finder: Finder | None) -> APIRouter:
                 description="What it sounded like, in words: `raised voice, asks for refund`.",
             ),
         ],
-        limit: Limit = USUAL,
     ) -> Response:
         """Windows that start in `[from, to)` and are nearest to a description, nearest first.
 
         Filters are applied before the ranking; of windows of one participant that overlap only
-        the nearest is given. 409 where no vectors are kept, or none yet.
+        the nearest is given, and of one conversation the nearest three unless more are asked
+        for. 409 where no vectors are kept, or none yet.
         """
         finds = switched_on(finder)
         try:
-            found = await finds.described(caller.tenant, q, wanted, limit)
+            found = await finds.described(caller.tenant, q, wanted, size)
         except StoreUnavailableError:
             raise
         except AffectstreamError as exc:

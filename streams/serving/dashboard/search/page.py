@@ -46,7 +46,8 @@ from streams.serving.dashboard.shell.words import CAVEAT
 SHEET: Final = '<link rel="stylesheet" href="/assets/search.css">'
 LEAD: Final = (
     "Moments of conversations by how they sounded and what was said, the nearest first. "
-    "Similarity orders them; it is no probability."
+    "Similarity orders them; it is no probability. Of one conversation the nearest three are "
+    "shown; name it below to see more."
 )
 OWN_LEAD: Final = (
     "Describe what you look for in a few sentences. After 20 judged moments, some for and some "
