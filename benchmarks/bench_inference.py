@@ -47,7 +47,8 @@ from inference.experts.voice_encoder import (
 from inference.experts.voice_encoder_weights import OnnxUnavailableError
 from inference.labels import Modality, Role
 from inference.scorer import Scorer
-from inference.window import SECOND_NS, CameraFrame, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import CameraFrame, TextSpan, WindowInput
 from storage.values import LIVE_RUN
 from streams.cli._scoring import open_aligner, open_scorer
 from streams.records import Record, decode, encode

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.labels import EMOTIONS, Emotion, Role
 from inference.projection import SIZE
+from inference.units import SECOND_NS
 from storage import pgvector, schema
 from storage.engine import open_engine, transaction
 from storage.moment_search import MomentSearch, Size
@@ -31,7 +32,6 @@ from storage.values import LIVE_RUN
 
 TENANT, SPACE = "bench", "bench-1"
 TIMELINE_WINDOWS = 200
-SECOND_NS = 1_000_000_000
 START_NS = 1_764_000_000 * SECOND_NS
 LENGTH = Size(20, per_conversation=3)
 TARGET_MS = 50.0

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from inference.labels import Modality
+from inference.units import SECOND_NS
 from storage.values import ConsentChange, Ruling, StoredConversation
 from streams import topics
 from streams.records import (
@@ -30,7 +31,6 @@ FETCHED = 200
 """Records between two ticks: a second of sound of every call."""
 CALLS = 40
 SECONDS = 60
-SECOND_NS = 1_000_000_000
 PAYLOAD = bytes(6_400)  # 200 ms of 16 kHz PCM
 
 

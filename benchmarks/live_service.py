@@ -26,6 +26,7 @@ from inference.score import (
     Versions,
     WindowScore,
 )
+from inference.units import SECOND_NS
 from storage import schema
 from storage.cache import MemoryCache
 from storage.engine import open_engine, transaction
@@ -44,7 +45,6 @@ from streams.serving.server import Server, listen, until_signalled, url
 
 TENANT = "bench"
 QUEUES = ("billing", "sales", "support", "retention", "technical")
-SECOND_NS = 1_000_000_000
 VERSIONS = Versions(scorer="bench", calibration="bench", fusion="late", config="bench")
 
 

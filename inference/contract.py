@@ -22,7 +22,7 @@ from inference.score import (
     Versions,
     WindowScore,
 )
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 SCHEMA: Final = 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

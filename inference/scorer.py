@@ -27,7 +27,8 @@ from inference.score import (
     Versions,
     WindowScore,
 )
-from inference.window import SECOND_NS, WindowInput
+from inference.units import SECOND_NS
+from inference.window import WindowInput
 
 NAME: Final = "default-1"
 HALF_LIFE_NS: Final = 4 * SECOND_NS

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.labels import AbsenceReason, Modality, Role
+from inference.units import SECOND_NS
 
-SECOND_NS: Final = 1_000_000_000
 SPEECH_RATE_HZ: Final = 16_000
 """Every audio span is resampled to this rate before it reaches a window."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Column, ColumnElement, Table, delete, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.units import DAY_NS
 from storage.engine import snapshot, transaction
 from storage.schema import (
     alert_events,
@@ -29,7 +30,6 @@ from storage.schema import (
 )
 from storage.transitions import KIND
 
-DAY_NS: Final = 86_400_000_000_000
 CHUNK: Final = 2_000
 """Rows a transaction: a worker that stores meanwhile waits for milliseconds."""
 

@@ -10,11 +10,11 @@ from sqlalchemy import Select, Table, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.score import Versions
+from inference.units import SECOND_NS
 from storage.engine import snapshot
 from storage.schema import conversations, deliveries, progress, window_evidence, window_scores
 from storage.values import LIVE_RUN
 
-SECOND_NS: Final = 1_000_000_000
 STALE_AFTER_NS: Final = 60 * SECOND_NS
 """A live participant whose windows stand still this long is shown: a sender that stalled, or a
 worker that does not keep up."""

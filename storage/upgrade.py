@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.units import SECOND_NS
 from storage.engine import snapshot, transaction
 
 
@@ -56,7 +57,7 @@ async def server_time_ns(engine: AsyncEngine) -> int:
         return time.time_ns()
     query = text("select extract(epoch from clock_timestamp())")
     async with snapshot(engine) as connection:
-        return int(await connection.scalar(query) * 1_000_000_000)
+        return int(await connection.scalar(query) * SECOND_NS)
 
 
 def _revision(connection: Connection) -> str | None:

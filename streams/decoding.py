@@ -14,7 +14,8 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
-from inference.window import SECOND_NS, SPEECH_RATE_HZ, AudioSpan
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ, AudioSpan
 from streams.records import AudioChunk, AudioCodec
 
 Samples = NDArray[np.float32]

@@ -14,8 +14,8 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
 from inference.contract import format_time
+from inference.units import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 ALICE = "as_alice-supervisor-of-acme"
 ADA = "as_ada-administrator-of-acme"
 VICTOR = "as_victor-viewer-of-acme"

@@ -19,6 +19,7 @@ from inference.score import (
     WindowScore,
     encode_state,
 )
+from inference.units import SECOND_NS
 from inference.window import WindowInput
 from storage.values import (
     ConversationFacts,
@@ -61,7 +62,6 @@ def absent_score(window: WindowInput) -> WindowScore:
     )
 
 
-SECOND_NS = 1_000_000_000
 START_NS = 1_764_000_000 * SECOND_NS
 
 

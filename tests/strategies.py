@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from inference.units import SECOND_NS
 from streams.records import (
     AudioChunk,
     ControlEvent,
@@ -16,7 +17,6 @@ from streams.records import (
 )
 from streams.windows.participant import extent
 
-SECOND_NS = 1_000_000_000
 ORIGIN_NS = 1_000 * SECOND_NS
 
 

@@ -16,7 +16,7 @@ from inference.context.observation import (
     rounded,
 )
 from inference.score import ContextReport, WindowScore
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 NAME: Final = "filter-1"
 HALF_LIFE_NS: Final = 4 * SECOND_NS

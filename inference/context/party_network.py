@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from inference.context.observation import Observation
 from inference.labels import EMOTIONS, Role
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 SUPPORT_LIMIT: Final = 6.0
 """Natural log: surer evidence than this is no surer for the network."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from inference.context.carried import Carried, decode, encode
 from inference.context.observation import by_label, log_probs_of, rounded
 from inference.score import ContextReport, WindowScore
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 HALF_LIFE_NS: Final = 4 * SECOND_NS
 """As smoothed distress has."""

@@ -19,7 +19,8 @@ from inference.training.degrade import Samples
 from inference.training.emodb import Clip
 from inference.training.goemotions import Comments
 from inference.training.speech_corpus import in_one_format
-from inference.window import SECOND_NS, SPEECH_RATE_HZ
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ
 
 VOICES: Final = {Role.AGENT: "03", Role.CUSTOMER: "16"}
 """EmoDB speakers; by `HELD_OUT_SPEAKERS` strangers to everything that is shipped."""

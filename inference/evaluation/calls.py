@@ -15,7 +15,7 @@ from inference.fusion.prior import DEFAULT_PRIOR, DISTRESS_BASE_RATE
 from inference.fusion.product import log_normalised
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Emotion, Modality, Role
 from inference.score import DECIMALS, WindowScore
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 ONSET: Final = 2 * DISTRESS_BASE_RATE
 """Smoothed distress from which a listener would be called: twice what is met on average."""

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.labels import Role
+from inference.units import SECOND_NS
 from inference.window import (
-    SECOND_NS,
     SPEECH_RATE_HZ,
     AudioSpan,
     CameraFrame,

@@ -10,7 +10,7 @@ from typing import Final
 
 from inference.labels import Emotion, Modality, Role
 from inference.narrator.incident import SHARES, IncidentRecord, WindowFact
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 FIRM, FAIR, DISAGREE_NATS = 0.4, 0.7, 0.25
 """As documented; written down again, so that a slip in the check is not a slip here."""

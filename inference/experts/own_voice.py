@@ -12,7 +12,7 @@ from typing import Final
 from inference.evidence import Cue, Prosody
 from inference.labels import Modality
 from inference.score import DECIMALS, UsualMeasure, UsualVoice
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 MOST_CUES: Final = 2
 NOTABLE_SD: Final = 2.0

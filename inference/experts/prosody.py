@@ -11,7 +11,8 @@ from inference.experts.pitch import pitch_semitones
 from inference.experts.speech_effort import vocal_effort_db
 from inference.experts.voice_activity import Voicing
 from inference.score import DECIMALS
-from inference.window import SECOND_NS, SPEECH_RATE_HZ
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ
 
 LEAST_VOICED_FRAMES: Final = 10
 """A third of a second with a pitch: below it a median is one vowel."""

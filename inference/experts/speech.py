@@ -16,7 +16,8 @@ from inference.experts.voice_activity import VoiceActivity, Voicing
 from inference.experts.voice_encoder import VOICE_SPACE, EmbedsVoice
 from inference.experts.voice_encoders import Device, open_encoder, shipped_heads
 from inference.labels import AbsenceReason, Modality
-from inference.window import SECOND_NS, SPEECH_RATE_HZ, WindowInput
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ, WindowInput
 
 MINIMUM_VOICED_SHARE: Final = 0.2
 """A window with less speech than this is silence: 0.6 s of 3 s, a word or two, is the

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from inference.labels import Role
+from inference.units import SECOND_NS
 from inference.window import (
-    SECOND_NS,
     SPEECH_RATE_HZ,
     AudioSpan,
     CameraFrame,

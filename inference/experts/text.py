@@ -16,7 +16,8 @@ from inference.experts.text_model import Reading, TextModel
 from inference.experts.text_plus import TextPlus
 from inference.experts.word_vectors import SPACE, WordVectors
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality
-from inference.window import SECOND_NS, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import TextSpan, WindowInput
 
 WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "text"
 LOOK_BACK_NS: Final = 15 * SECOND_NS

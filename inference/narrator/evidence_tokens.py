@@ -38,7 +38,7 @@ from inference.narrator.statement import (
 from inference.narrator.support import holds, strongest
 from inference.narrator.telling import resting, stretch
 from inference.narrator.written import excerpt, plain_id
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 METRICS: Final = (
     "smoothed",

@@ -19,7 +19,8 @@ from inference.narrator.incident import (
 )
 from inference.narrator.support import RAISED_TIMES
 from inference.score import WindowScore
-from inference.window import SECOND_NS, TextSpan
+from inference.units import SECOND_NS
+from inference.window import TextSpan
 
 NO_SCORES: Final = "an incident is gathered from scores; there are none"
 

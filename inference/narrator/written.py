@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from inference.narrator.incident import SHARES, Figure, FigureName
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 QUOTED_MOST: Final = 80
 """Characters of a transcript that one quotation may hold."""

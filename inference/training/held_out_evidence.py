@@ -19,7 +19,8 @@ from inference.training.speech import check_voices
 from inference.training.speech_corpus import Copy, EmbeddedClips, degraded_copies, prepare_clip
 from inference.training.speech_folds import fit_distress_folds, fit_folds
 from inference.training.utterance import Utterance, chance, digest_of
-from inference.window import SECOND_NS, SPEECH_RATE_HZ, AudioSpan, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ, AudioSpan, TextSpan, WindowInput
 
 WINDOW_NS: Final = 3 * SECOND_NS
 BAD_LINE_DB: Final = (-5.0, 20.0)

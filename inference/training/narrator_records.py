@@ -20,7 +20,7 @@ from inference.narrator.incident import (
 )
 from inference.narrator.support import RAISED_TIMES, strongest
 from inference.training.service_lines import ServiceLine, read_service_lines
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 HELD_OUT_OF: Final = 10
 """Of so many combinations one is never trained on."""

@@ -10,11 +10,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from inference.score import WindowScore
+from inference.units import SECOND_NS
 from storage.hindsight import Reviewed
 from storage.values import AlertState, ConversationFacts, ParticipantKey, Transition
 from streams.alerts.book import RuleBook
 from streams.alerts.machine import advance, end
-from streams.alerts.rule import METRICS, SECOND_NS, SILENCE, RuleSpec
+from streams.alerts.rule import METRICS, SILENCE, RuleSpec
 
 FLAP_NS: Final = 300 * SECOND_NS
 """An alert that fires again for the same participant so soon after it resolved is a flap."""

@@ -16,9 +16,9 @@ from inference.narrator.incident import (
     Kind,
     WindowFact,
 )
+from inference.units import SECOND_NS
 from streams.alerts.evidence import Estimate, Seen
 
-SECOND_NS: Final = 1_000_000_000
 PROBABILITY: Final = "distress"
 """The metric whose peak is one of distress."""
 

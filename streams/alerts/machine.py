@@ -20,11 +20,12 @@ from msgspec.structs import replace
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality
 from inference.narrator.incident import IncidentRecord
 from inference.score import SCORE_NAMESPACE, WindowScore
+from inference.units import SECOND_NS
 from storage.values import AlertState, ConversationFacts, ParticipantKey, Transition
 from streams.alerts.book import RuleBook, RuleVersion
 from streams.alerts.evidence import Seen
 from streams.alerts.incident import incident_of
-from streams.alerts.rule import SECOND_NS, SILENCE, RuleSpec
+from streams.alerts.rule import SILENCE, RuleSpec
 
 QUIET_NS: Final = 30 * SECOND_NS
 """After so long without a window that counts, pending is over: SEMANTICS.md, rule 20."""

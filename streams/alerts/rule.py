@@ -16,8 +16,8 @@ from msgspec import Meta, Struct
 
 from inference.errors import AffectstreamError
 from inference.labels import EMOTIONS, Role
+from inference.units import SECOND_NS
 
-SECOND_NS: Final = 1_000_000_000
 LONGEST_S: Final = 3_600.0
 """A dwell or a cool-down beyond an hour is a slip of the unit."""
 SILENCE: Final = "silence"

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inference.errors import AffectstreamError
+from inference.units import DAY_NS
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,7 +27,6 @@ Tenant = Annotated[str | None, Parameter(help="Whose data; the setting `tenant` 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 ACTOR: Final = "command line"
 TIMES: Final = ("created", "expires", "used", "revoked")
-DAY_NS: Final = 86_400_000_000_000
 LONGEST_NAME: Final = 256
 
 

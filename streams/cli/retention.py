@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
 
+from inference.units import SECOND_NS
 from streams.settings import Settings
-
-SECOND_NS: Final = 1_000_000_000
 
 if TYPE_CHECKING:
     from storage.retention import Expired

@@ -14,7 +14,8 @@ from inference.evaluation.calls import Condition, HeardCall
 from inference.experts.line import Line
 from inference.labels import Modality
 from inference.score import WindowScore
-from inference.window import SECOND_NS, SPEECH_RATE_HZ
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ
 from streams.demo.telephone import over_telephone
 from streams.ingest.parties import Naming
 from streams.ingest.publisher import PublishStats, permitted

@@ -17,7 +17,8 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from inference.window import SECOND_NS, SPEECH_RATE_HZ
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ
 from streams.ingest.errors import MediaError
 
 SAMPLE_NS: Final = SECOND_NS // SPEECH_RATE_HZ

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 
 from inference.labels import Modality
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 from streams import topics, traces
 from streams.cloud_events import MSGPACK, cloud_event
 from streams.ingest.errors import OptionError, PublishError

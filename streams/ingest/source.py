@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ulid import ULID
 
-from inference.window import SECOND_NS
+from inference.units import MS_NS, SECOND_NS
 from streams.ingest.errors import OptionError
 from streams.ingest.media import SAMPLE_NS, MediaFile, Picture, SoundBlock, Warn
 from streams.ingest.parties import NOBODY, Naming, Party, Sound, parties
@@ -35,7 +35,6 @@ from streams.records import (
 HEARTBEAT_NS: Final = SECOND_NS
 """Heartbeats stand on whole seconds of the epoch, where windows of the default hop end."""
 _CHUNK_MS: Final = range(20, 5_001)
-_MS_NS: Final = 1_000_000
 _LOW_FREQUENCIES: Final = "LFE"
 _FASTEST_FPS: Final = 60
 _LONGEST_LANGUAGE: Final = 35
@@ -350,7 +349,7 @@ class _TrackRecords:
                 payload=_pcm(samples),
             )
 
-        size = self.source.options.chunk_ms * _MS_NS // SAMPLE_NS
+        size = self.source.options.chunk_ms * MS_NS // SAMPLE_NS
         for block in blocks:
             if pieces and block.first_sample > next_sample:
                 yield chunk()

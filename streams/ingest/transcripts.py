@@ -19,7 +19,7 @@ from msgspec import Meta
 from pysubs2.formats.subrip import SubripFormat
 from pysubs2.formats.webvtt import WebVTTFormat
 
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 from streams.ingest.errors import MediaError
 from streams.records import MAX_TEXT_CHARS, Share
 

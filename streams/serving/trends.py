@@ -12,10 +12,11 @@ from typing import Final
 from scipy.special import stdtrit
 
 from inference.score import DECIMALS
+from inference.units import DAY_NS
 from storage.trends import Cell
 
 LEVEL: Final = 0.95
-WEEK_NS: Final = 7 * 24 * 3_600 * 1_000_000_000
+WEEK_NS: Final = 7 * DAY_NS
 Place = tuple[str, int]
 """Key and start of a cell."""
 

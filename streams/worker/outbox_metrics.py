@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 from storage.messages import SINKS
 from storage.system import Waiting, read_outbox
 from streams.worker.relay import UNKNOWN_SINK

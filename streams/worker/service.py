@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from inference.errors import AffectstreamError
 from inference.labels import Modality
+from inference.units import MS_NS, SECOND_NS
 from streams.records import Track
 from streams.settings import Settings
 from streams.telemetry import logger
@@ -22,8 +23,6 @@ from streams.worker.partitions import Partitions
 from streams.worker.pump import Live, PolicyRecords, Pump, Results
 from streams.worker.scoring_thread import ScoringThread
 
-MS: Final = 1_000_000
-SECOND_NS: Final = 1_000_000_000
 WATCH_S: Final = 1.0
 STALLED_NS: Final = 120 * SECOND_NS
 """Work or polls that stand still this long, with database and broker up, never move again."""
@@ -76,18 +75,18 @@ class WorkerOptions:
 
 def grid(settings: Settings) -> WindowGrid:
     """The windows that the settings ask for."""
-    return WindowGrid(settings.window_ms * MS, settings.hop_ms * MS)
+    return WindowGrid(settings.window_ms * MS_NS, settings.hop_ms * MS_NS)
 
 
 def timing(settings: Settings) -> Timing:
     """The waits that the settings ask for."""
-    media_ns = settings.wait_media_ms * MS
+    media_ns = settings.wait_media_ms * MS_NS
     return Timing(
-        disorder_ns=settings.disorder_ms * MS,
+        disorder_ns=settings.disorder_ms * MS_NS,
         wait_ns={
             Track.AUDIO: media_ns,
             Track.FRAMES: media_ns,
-            Track.TRANSCRIPTS: settings.wait_transcripts_ms * MS,
+            Track.TRANSCRIPTS: settings.wait_transcripts_ms * MS_NS,
         },
         session_gap_ns=int(settings.session_gap_s * SECOND_NS),
     )

@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 
 from inference.labels import MODALITIES, AbsenceReason
 from inference.score import WindowScore
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 from storage.values import ParticipantBatch, Ruling
 from streams.alerts.rule import shipped_rules
 from streams.policy import Basis

@@ -19,7 +19,7 @@ from kafka import KafkaProducer
 
 from inference.contract import from_json
 from inference.score import WindowScore
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 from storage.engine import open_engine
 from storage.rules import put_rule, read_every_rule
 from storage.schema import (

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import from_json
+from inference.units import SECOND_NS
 from storage import outbox as outbox_rows
 from storage.aggregates import read_aggregates
 from storage.cache import MemoryCache
@@ -26,7 +27,6 @@ from storage.values import ConversationFacts
 from streams.worker.relay import KEEP_FEED_NS, Relay, SinkAwayError
 from tests.scores import START_NS, batch, distressed
 
-SECOND_NS = 1_000_000_000
 FACTS = ConversationFacts(tenant="acme", conversation="c-1", started_ns=START_NS)
 
 

@@ -13,7 +13,8 @@ from inference.experts.huggingface.opinion import Opinion, distress_log_odds
 from inference.experts.huggingface.source import Source
 from inference.labels import DISTRESS, EMOTIONS, NOT_DISTRESS, Modality, Role
 from inference.training.audio_file import read_audio
-from inference.window import SECOND_NS, AudioSpan, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import AudioSpan, TextSpan, WindowInput
 from tests import checkpoints
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "emodb"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inference.units import SECOND_NS
 from streams.decoding import ALAW, MULAW, decode_audio
 from streams.records import AudioChunk, AudioCodec
 
-SECOND_NS = 1_000_000_000
 SAMPLE_NS = 62_500
 WHO = {"tenant": "acme", "conversation": "c-1", "participant": "p-1"}
 

@@ -19,7 +19,8 @@ from inference.experts.face_crop import crop_transform
 from inference.experts.jpeg import decode
 from inference.labels import AbsenceReason, Emotion, Modality, Role
 from inference.third_party import FACE_LANDMARKER
-from inference.window import SECOND_NS, CameraFrame, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import CameraFrame, TextSpan, WindowInput
 from tests.face_net import save_net
 
 ROOT = Path(__file__).parents[2]

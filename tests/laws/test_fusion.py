@@ -13,7 +13,7 @@ from inference.evidence import Evidence, Quality
 from inference.fusion.adaptive import AdaptiveWeighting, QualitySlopes
 from inference.fusion.contract import Fused
 from inference.fusion.decision import EMPTY, WIDEST_SET, arousal, decide, nothing_to_decide, valence
-from inference.fusion.late import FULL_WEIGHT, LateWeighting
+from inference.fusion.late import FULL_SHARE, FULL_WEIGHT, LateWeighting
 from inference.fusion.prior import DEFAULT_PRIOR, DISTRESS_BASE_RATE
 from inference.fusion.product_fuser import ProductFuser, Weighting
 from inference.labels import EMOTIONS, Emotion, Modality
@@ -135,9 +135,13 @@ def test_where_only_silent_experts_are_present_the_prior_is_all_there_is() -> No
     assert (fused.distress, fused.vacuity, fused.conflict) == (None, 1.0, 0.0)
 
 
-@given(opinions(Modality.SPEECH))
-def test_one_expert_of_full_weight_is_tempered_and_given_the_prior(speech: Evidence) -> None:
-    assume(LATE(speech) == FULL_WEIGHT)
+@given(opinions(Modality.SPEECH), st.none() | st.floats(FULL_SHARE, 1))
+def test_one_expert_of_full_weight_is_tempered_and_given_the_prior(
+    opinion: Evidence, present_share: float | None
+) -> None:
+    quality = replace(opinion.quality, present_share=present_share)
+    speech = replace(opinion, quality=quality, weight_limit=math.inf)
+    assert LATE(speech) == FULL_WEIGHT
     fused = np.exp(fuse([speech]).log_probs - DEFAULT_PRIOR.log_shares)
     known = [EMOTIONS.index(label) for label in speech.labels]
     ratios = np.log(fused[known]) - np.log(fused[known[0]])

@@ -24,7 +24,8 @@ from inference.methods import Methods
 from inference.projection import Projection
 from inference.scorer import Scorer
 from inference.training.imputation.probe_fit import fit_probe
-from inference.window import SECOND_NS, WindowInput
+from inference.units import SECOND_NS
+from inference.window import WindowInput
 from tests.imputers import SIZE, shared_rows, tiny
 
 few = settings(max_examples=15)  # each asks a network several times

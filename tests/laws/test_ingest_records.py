@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.labels import Role
+from inference.units import SECOND_NS
 from streams.ingest.media import SAMPLE_NS, MediaFile, Picture, PictureTrack, SoundBlock, SoundTrack
 from streams.ingest.parties import Naming, Party, Sound
 from streams.ingest.source import FileSource, SourceOptions, Timed, records, speaks_of
@@ -30,7 +31,6 @@ from streams.records import (
     encode,
 )
 
-SECOND_NS = 1_000_000_000
 ORIGIN_NS = 1_700_000_000 * SECOND_NS
 RATE_HZ = 16_000
 TRACKS = {AudioChunk: Track.AUDIO, VideoFrame: Track.FRAMES, TranscriptSegment: Track.TRANSCRIPTS}

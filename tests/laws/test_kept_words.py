@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from inference.labels import Modality
 from inference.score import ParticipantState, WindowScore
+from inference.units import SECOND_NS
 from inference.window import WindowInput
 from storage.values import Utterance
 from streams.records import Record, Track, TranscriptSegment
@@ -20,7 +21,6 @@ from tests.gates import Everything
 from tests.scores import absent_score
 from tests.strategies import Call, calls
 
-SECOND_NS = 1_000_000_000
 WORDS = frozenset({Track.AUDIO, Track.TRANSCRIPTS})
 
 

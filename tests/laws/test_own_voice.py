@@ -35,7 +35,8 @@ from inference.score import (
     encode_state,
 )
 from inference.scorer import HALF_LIFE_NS, Scorer
-from inference.window import SECOND_NS, WindowInput
+from inference.units import SECOND_NS
+from inference.window import WindowInput
 
 KEY = ("acme", "live", "c-1", "p-1")
 USUAL = Prosody(pitch_semitones=30.0, melody_semitones=2.0, effort_db=-6.0, pace_per_s=4.0)

@@ -21,7 +21,8 @@ from inference.experts.sights import Sights
 from inference.experts.text import WEIGHTS, TextExpert
 from inference.experts.text_model import Reading, TextModel
 from inference.labels import EMOTIONS, AbsenceReason, Modality, Role
-from inference.window import SECOND_NS, AudioSpan, CameraFrame, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import AudioSpan, CameraFrame, TextSpan, WindowInput
 from streams.demo import BUNDLED
 from streams.ingest.media import MediaFile
 

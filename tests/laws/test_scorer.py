@@ -17,7 +17,8 @@ from inference.fusion.product_fuser import ProductFuser
 from inference.labels import EMOTIONS, MODALITIES, AbsenceReason, Modality, Role
 from inference.score import ParticipantState, WindowScore
 from inference.scorer import HALF_LIFE_NS, Scored, Scorer
-from inference.window import SECOND_NS, WindowInput
+from inference.units import SECOND_NS
+from inference.window import WindowInput
 
 
 @dataclass

@@ -11,7 +11,8 @@ from inference.evidence import Absent, Evidence
 from inference.experts.speech import SpeechExpert
 from inference.labels import Role
 from inference.training.audio_file import read_audio
-from inference.window import SECOND_NS, AudioSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import AudioSpan, WindowInput
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "emodb"
 WINDOWS = 5

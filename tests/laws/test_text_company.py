@@ -15,7 +15,8 @@ from inference.fusion.artefact import Fusers
 from inference.fusion.decision import decide
 from inference.fusion.prior import DISTRESS_BASE_RATE
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
-from inference.window import SECOND_NS, AudioSpan, CameraFrame, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import AudioSpan, CameraFrame, TextSpan, WindowInput
 
 SENTENCES = (
     "",

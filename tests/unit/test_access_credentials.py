@@ -41,8 +41,6 @@ from tests.access import (
     token,
 )
 
-SECOND_NS = 1_000_000_000
-
 
 def encoded(part: dict[str, Any]) -> str:
     """A part of a token."""

@@ -3,6 +3,7 @@
 import pytest
 
 from inference.labels import AbsenceReason, Modality
+from inference.units import SECOND_NS
 from storage.values import ConversationKey, ParticipantKey, Progress, StoredConversation
 from streams import topics
 from streams.records import (
@@ -21,7 +22,6 @@ from streams.windows.offline import topic_of, unscored
 from streams.windows.participant import Timing, WindowDraft
 from tests.gates import Everything
 
-SECOND_NS = 1_000_000_000
 START_NS = 1_000 * SECOND_NS
 WHO = {"tenant": "acme", "conversation": "c-1", "participant": "p-1"}
 KEY = ConversationKey("acme", "c-1")

@@ -36,7 +36,8 @@ from inference.score import Distress, WindowScore
 from inference.scorer import Scorer
 from inference.training.emodb import EMOTION_OF, Category, Clip, find_clips
 from inference.training.goemotions import Comments
-from inference.window import SECOND_NS, SPEECH_RATE_HZ, WindowInput
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ, WindowInput
 from storage.values import LIVE_RUN
 from streams.cli._scoring import gate_maker, open_aligner
 from streams.evaluation.calls import CONDITIONS, Service, hear_calls

@@ -25,7 +25,8 @@ from inference.experts.sights import Sights
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
 from inference.scorer import Scorer
 from inference.training.audio_file import read_audio
-from inference.window import SECOND_NS, AudioSpan, CameraFrame, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import AudioSpan, CameraFrame, TextSpan, WindowInput
 from tests import checkpoints
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "emodb"

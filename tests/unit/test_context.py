@@ -34,7 +34,8 @@ from inference.training.context import (
     train_context,
 )
 from inference.training.loop import Plan
-from inference.window import SECOND_NS, WindowInput
+from inference.units import SECOND_NS
+from inference.window import WindowInput
 from streams.cli._context import context_of
 from streams.settings import Settings
 from tests.context import SIZES, network

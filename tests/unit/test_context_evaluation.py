@@ -31,7 +31,8 @@ from inference.fusion.prior import DEFAULT_PRIOR
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
 from inference.score import Distress
 from inference.training.emodb import Category, Clip
-from inference.window import SECOND_NS, SPEECH_RATE_HZ, WindowInput
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ, WindowInput
 from tests.context import network
 from tests.scores import distressed
 

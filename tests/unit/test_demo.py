@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from inference.score import WindowScore
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 from storage.values import LIVE_RUN
 from streams.cli._scoring import gate_maker, open_aligner, open_scorer
 from streams.demo import BUNDLED, BUNDLED_CHANNELS

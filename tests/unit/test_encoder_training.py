@@ -25,7 +25,8 @@ from inference.training.encoder import (
 )
 from inference.training.head_fit import NothingToLearnError, fit_head
 from inference.training.manifest import Manifest, ManifestError, read_manifest
-from inference.window import SECOND_NS, AudioSpan, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import AudioSpan, TextSpan, WindowInput
 from streams.cli.train_encoder import encoder as train_encoder
 from tests import checkpoints
 

@@ -17,7 +17,8 @@ from inference.experts.face_detector import Face, FaceDetector
 from inference.experts.jpeg import Picture, decode
 from inference.labels import EMOTIONS, AbsenceReason, Emotion, Modality, Role
 from inference.third_party import FACE_LANDMARKER, BundleError
-from inference.window import SECOND_NS, CameraFrame, WindowInput
+from inference.units import SECOND_NS
+from inference.window import CameraFrame, WindowInput
 from tests.face_net import save_net
 
 ROOT = Path(__file__).parents[2]

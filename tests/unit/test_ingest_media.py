@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
+from inference.units import SECOND_NS
 from streams.ingest.errors import MediaError
 from streams.ingest.media import MediaFile
 from streams.ingest.source import FileSource, SourceOptions, records
 from streams.records import encode
 from tests.media import TONE_HZ, tone, write_pictures, write_sound
 
-SECOND_NS = 1_000_000_000
 RATE_HZ = 16_000
 
 

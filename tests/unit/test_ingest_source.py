@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from inference.labels import Role
+from inference.units import SECOND_NS
 from streams.decoding import decode_audio
 from streams.ingest.errors import MediaError, OptionError
 from streams.ingest.media import MediaFile
@@ -27,7 +28,6 @@ from streams.records import (
 )
 from tests.media import tone, write_pictures, write_sound
 
-SECOND_NS = 1_000_000_000
 NOW_NS = 1_700_000_000 * SECOND_NS + 123_456_789
 START_NS = 1_699_999_000 * SECOND_NS
 

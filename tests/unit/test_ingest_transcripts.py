@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from inference.units import SECOND_NS
 from streams.ingest.errors import MediaError
 from streams.ingest.source import FileSource, SourceOptions
 from streams.ingest.transcripts import read_transcript
 from tests.media import tone, write_sound
-
-SECOND_NS = 1_000_000_000
 
 
 def written(folder: Path, name: str, text: str) -> Path:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from inference.labels import AbsenceReason, Modality
+from inference.units import SECOND_NS
 from streams.ingest.parties import Naming
 from streams.ingest.source import FileSource, SourceOptions, records
 from streams.policy import new_gate
@@ -16,7 +17,6 @@ from streams.windows.offline import closings, unscored
 from streams.windows.participant import Timing, WindowDraft
 from tests.media import tone, write_pictures, write_sound
 
-SECOND_NS = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND_NS
 NEVER_NS = 3_600 * SECOND_NS
 GRID = WindowGrid(3 * SECOND_NS, SECOND_NS)

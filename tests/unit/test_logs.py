@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from inference.units import SECOND_NS
 from inference.window import WindowInput
 from storage.engine import open_engine
 from storage.errors import StoreUnavailableError
@@ -41,7 +42,6 @@ from tests.gates import Everything, FakePolicy
 from tests.scores import absent_score
 from tests.strategies import control
 
-SECOND_NS = 1_000_000_000
 START_NS = 1_000 * SECOND_NS
 SECRET = "zqxwords"
 """In words, voices and faces; no log may hold it."""

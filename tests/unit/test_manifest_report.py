@@ -20,7 +20,8 @@ from inference.fusion.product_fuser import ProductFuser
 from inference.labels import AbsenceReason, Emotion, Modality
 from inference.training.audio_file import read_audio
 from inference.training.manifest import Item, Manifest, read_manifest
-from inference.window import SECOND_NS, CameraFrame, WindowInput
+from inference.units import SECOND_NS
+from inference.window import CameraFrame, WindowInput
 
 CLIPS = Path(__file__).parents[1] / "data" / "emodb"
 FUSER = UNCALIBRATED.default

@@ -46,7 +46,7 @@ from inference.networks.folder import WeightsError
 from inference.training.loop import Plan
 from inference.training.narrator import fit_vocabulary, train_adapter, train_narrator
 from inference.training.narrator_records import is_held_out
-from inference.window import SECOND_NS
+from inference.units import SECOND_NS
 
 pytestmark = pytest.mark.unit
 

@@ -17,7 +17,8 @@ from inference.training.audio_file import read_audio
 from inference.training.degrade import telephone
 from inference.training.emodb import find_clips
 from inference.training.ravdess_speech import find_acted_clips
-from inference.window import SECOND_NS, SPEECH_RATE_HZ
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ
 
 WINDOW_S = 3
 WINDOW_SAMPLES = WINDOW_S * SPEECH_RATE_HZ

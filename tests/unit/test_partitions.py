@@ -2,6 +2,7 @@
 
 import pytest
 
+from inference.units import SECOND_NS
 from storage.values import Progress, StoredConversation
 from streams import topics
 from streams.records import (
@@ -26,7 +27,6 @@ from streams.worker.feed import Assignment, RawRecord
 from streams.worker.partitions import Partitions, partition_of
 from tests.gates import Everything
 
-SECOND_NS = 1_000_000_000
 COUNT = 4
 WHO = {"tenant": "acme", "conversation": "c-1", "participant": "p-1"}
 HOME = partition_of(b"acme/c-1", COUNT)

@@ -13,7 +13,8 @@ from inference.experts.voice_activity import FRAME_SAMPLES, VoiceActivity, Voici
 from inference.training.audio_file import read_audio
 from inference.training.degrade import telephone
 from inference.training.emodb import HELD_OUT_SPEAKERS, Category, find_clips
-from inference.window import SECOND_NS, SPEECH_RATE_HZ
+from inference.units import SECOND_NS
+from inference.window import SPEECH_RATE_HZ
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "emodb"
 WINDOW_SAMPLES = 3 * SPEECH_RATE_HZ

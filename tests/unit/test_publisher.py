@@ -8,6 +8,7 @@ import pytest
 from aiokafka.errors import RecordTooLargeError
 
 from inference.labels import Modality
+from inference.units import SECOND_NS
 from streams import topics
 from streams.ingest.errors import OptionError, PublishError
 from streams.ingest.media import MediaFile
@@ -25,7 +26,6 @@ from streams.records import (
     decode,
 )
 
-SECOND_NS = 1_000_000_000
 ZERO_NS = 1_700_000_000 * SECOND_NS
 WHO = {"tenant": "acme", "conversation": "c-1"}
 

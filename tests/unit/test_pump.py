@@ -9,6 +9,7 @@ import pytest
 import stamina
 
 from inference.score import ParticipantState, WindowScore
+from inference.units import SECOND_NS
 from inference.window import WindowInput
 from storage.errors import StoreUnavailableError
 from storage.results import CommitResult
@@ -40,7 +41,6 @@ from tests.gates import Everything, FakePolicy
 from tests.scores import absent_score
 from tests.strategies import control
 
-SECOND_NS = 1_000_000_000
 START_NS = 1_000 * SECOND_NS
 GRID = WindowGrid(3 * SECOND_NS, SECOND_NS)
 

@@ -18,7 +18,8 @@ from inference.experts.voice_encoder_torch import NoCudaError, TorchVoiceEncoder
 from inference.experts.voice_encoders import open_encoder, shipped_heads
 from inference.labels import Role
 from inference.training.audio_file import read_audio
-from inference.window import SECOND_NS, AudioSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import AudioSpan, WindowInput
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "emodb"
 

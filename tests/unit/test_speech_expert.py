@@ -10,7 +10,8 @@ from inference.experts.speech import SpeechExpert, window_samples
 from inference.experts.speech_head import SpeechHead, SpeechWeightsError
 from inference.labels import AbsenceReason, Emotion, Modality, Role
 from inference.training.audio_file import read_audio
-from inference.window import SECOND_NS, AudioSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import AudioSpan, WindowInput
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "emodb"
 START_NS = 1_000 * SECOND_NS

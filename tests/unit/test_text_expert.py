@@ -7,7 +7,8 @@ from inference.evidence import Absent, Evidence
 from inference.experts.text import LOOK_BACK_NS, TextExpert
 from inference.labels import DISTRESS, AbsenceReason, Emotion, Modality, Role
 from inference.third_party import BundleError
-from inference.window import SECOND_NS, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import TextSpan, WindowInput
 
 START_NS = 1_000 * SECOND_NS
 LENGTH_NS = 3 * SECOND_NS

@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.units import SECOND_NS
 from storage.engine import snapshot
 from storage.outbox import pending
 from storage.results import ResultStore
@@ -42,7 +43,6 @@ from tests.gates import Everything, FakePolicy
 from tests.scores import absent_score, batch, distressed
 from tests.strategies import control
 
-SECOND_NS = 1_000_000_000
 START_NS = 1_764_000_000 * SECOND_NS
 WHO = {"tenant": "zq-tenant", "conversation": "zq-call", "participant": "zq-who"}
 PARENT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"

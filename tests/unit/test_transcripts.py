@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from inference.units import SECOND_NS
 from streams.ingest.errors import MediaError
 from streams.ingest.transcripts import Words, read_transcript
-
-SECOND_NS = 1_000_000_000
 
 
 def written(folder: Path, name: str, text: str) -> Path:

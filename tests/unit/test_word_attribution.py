@@ -13,7 +13,8 @@ from inference.experts.huggingface.opinion import Opinion
 from inference.experts.huggingface.source import locate
 from inference.experts.huggingface.text import CheckpointTextExpert
 from inference.labels import Emotion, Modality, Role
-from inference.window import SECOND_NS, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import TextSpan, WindowInput
 from tests import checkpoints
 
 LINE = "i am so very angry with you about this thing"

@@ -10,7 +10,8 @@ from inference.experts.text import TextExpert
 from inference.experts.word_vectors import SIZE, SPACE, WordVectors
 from inference.labels import Role
 from inference.training.words import train_words
-from inference.window import SECOND_NS, TextSpan, WindowInput
+from inference.units import SECOND_NS
+from inference.window import TextSpan, WindowInput
 
 pytestmark = pytest.mark.unit
 LINES = ("my refund never came", "the refund is late", "a sunny day", "what a sunny morning")

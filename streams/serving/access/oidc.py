@@ -22,6 +22,7 @@ from joserfc.jwk import JWKRegistry, Key, KeySet
 from joserfc.jws import JWSRegistry
 
 from inference.errors import AffectstreamError
+from inference.units import SECOND_NS
 from streams.serving.access.bearer import refused
 from streams.serving.access.caller import Caller, Rank, scopes_of
 from streams.serving.access.local import is_loopback
@@ -189,7 +190,7 @@ class Tokens:
         self._provider = provider
         self._registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
         self._claims = jwt.JWTClaimsRegistry(
-            now=lambda: clock_ns() // 1_000_000_000,
+            now=lambda: clock_ns() // SECOND_NS,
             leeway=LEEWAY_S,
             iss={"essential": True, "value": options.issuer},
             aud={"essential": True, "value": options.audience},

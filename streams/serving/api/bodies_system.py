@@ -8,7 +8,8 @@ from msgspec.structs import asdict
 
 from inference.contract import Share, Time, format_time
 from inference.labels import Modality
-from storage.system import SECOND_NS, Stale, SystemState, Waiting
+from inference.units import SECOND_NS
+from storage.system import Stale, SystemState, Waiting
 
 LATELY_NS: Final = 15 * 60 * SECOND_NS
 """What shares and counts are of: long enough for shares, short enough to be now."""

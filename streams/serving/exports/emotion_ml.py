@@ -11,6 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 from inference.labels import EMOTIONS, MODALITIES, Modality
 from inference.score import WindowScore
+from inference.units import MS_NS
 from streams.serving.exports.source import Source
 
 NAMESPACE: Final = "http://www.w3.org/2009/10/emotionml"
@@ -22,7 +23,6 @@ OURS: Final = "urn:affectstream:window:1"
 """Namespace of what EmotionML has no place for."""
 CHANNELS: Final = {Modality.SPEECH: "voice", Modality.TEXT: "text", Modality.FACE: "face"}
 """Names that the specification proposes for `expressed-through`."""
-MS_NS: Final = 1_000_000
 
 
 async def encode(source: Source) -> AsyncIterator[bytes]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from inference.score import WindowScore
+from inference.units import MS_NS
 from streams.serving.exports.source import Source
 
-MS_NS: Final = 1_000_000
 _HOUR_MS: Final = 3_600_000
 _MINUTE_MS: Final = 60_000
 _SECOND_MS: Final = 1_000

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.units import SECOND_NS
 from storage.alerts import snoozed_until
 from storage.errors import StoreUnavailableError
 from storage.outbox import Message, delivered, give_up, pending, put_off, put_off_all
@@ -29,7 +30,6 @@ GIVE_UP_AFTER_S: Final = 24 * 3_600
 PARALLEL: Final = 8
 """Conversations whose alerts are on the way to one target at once."""
 BATCH: Final = 100
-_SECOND_NS: Final = 1_000_000_000
 _log = logger("relay")
 Outcome = Literal["delivered", "snoozed", "failed", "dead"]
 
@@ -164,7 +164,7 @@ class TargetDelivery:
 
     async def _put_off(self, message: Message, error: str, *, dead: bool) -> None:
         wait_s = pause_s(message.attempts)
-        until_ns = self._now_ns() + wait_s * _SECOND_NS
+        until_ns = self._now_ns() + wait_s * SECOND_NS
         await put_off(self._engine, message, error=error, until_ns=until_ns, dead=dead)
         self._count(message.sink, "dead" if dead else "failed")
         _log.warning("not_delivered", sink=message.sink, id=message.id, dead=dead, error=error)
@@ -175,7 +175,7 @@ class TargetDelivery:
         if self._waits(now_ns):
             return
         sink, wait_s = self._target.sink, pause_s(self._failures)
-        self._resume_at_ns = now_ns + wait_s * _SECOND_NS
+        self._resume_at_ns = now_ns + wait_s * SECOND_NS
         self._failures += 1
         self._count(sink, "failed")
         _log.warning("target_away", sink=sink, retry_s=wait_s, error=error)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import httpx
 
+from inference.units import SECOND_NS
 from storage.outbox import Message
 from streams import topics
 from streams.cloud_events import JSON, cloud_event
@@ -49,7 +50,7 @@ class Webhook:
     async def send(self, message: Message) -> None:
         """Post it, signed at this moment. Raises as `http_post.post`."""
         body = with_link(message.payload, self._public_url)
-        timestamp = str(self._now_ns() // 1_000_000_000)
+        timestamp = str(self._now_ns() // SECOND_NS)
         event = cloud_event(
             message.id,
             topics.ALERTS,

@@ -7,10 +7,10 @@ from typing import Final
 from urllib.parse import quote
 
 from inference.contract import parse_time
+from inference.units import SECOND_NS
 from streams.serving.dashboard.live.raised import Alert, Evidence, Mark
 from streams.serving.dashboard.shell import desk_words, words
 
-SECOND_NS: Final = 1_000_000_000
 ANY: Final = ""
 
 

@@ -14,6 +14,7 @@ from nicegui import events, ui
 
 from inference.contract import parse_time
 from inference.score import WindowScore
+from inference.units import MS_NS
 from streams.serving.dashboard.client import (
     ApiClient,
     ApiUnavailableError,
@@ -34,7 +35,6 @@ from streams.serving.dashboard.live.rows import (
 )
 from streams.serving.dashboard.shell import desk_words, words
 from streams.serving.dashboard.shell.frame import (
-    MS_NS,
     TICK_S,
     browser_zone,
     clock,

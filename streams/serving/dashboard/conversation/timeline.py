@@ -11,12 +11,12 @@ from typing import Final
 from inference.contract import parse_time
 from inference.labels import Emotion, Modality, Role
 from inference.score import WindowScore
+from inference.units import MS_NS
 from streams.serving.api.bodies import BucketBody
 from streams.serving.dashboard.live.raised import Alert
 from streams.serving.dashboard.live.rows import NOTHING_SAID
 from streams.serving.dashboard.shell import words
 
-MS_NS: Final = 1_000_000
 STRONGEST: Final = 2
 """Eight lines on one axis are spaghetti."""
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from inference.score import WindowScore
+from inference.units import MS_NS
 from streams.serving.dashboard.client import (
     ApiClient,
     ApiUnavailableError,
@@ -40,7 +41,6 @@ LOOK_AGAIN_S: Final = 15.0
 WATCHED: Final = 64
 """Timelines that are kept; the one that nobody asked for longest goes first."""
 RETRY_S: Final = 2.0
-MS_NS: Final = 1_000_000
 _log = logger("dashboard")
 
 

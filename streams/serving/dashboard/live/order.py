@@ -10,11 +10,11 @@ from enum import IntEnum
 from typing import Final
 
 from inference.labels import Role
+from inference.units import SECOND_NS
 from streams.serving.dashboard.live.raised import Alert
 from streams.serving.dashboard.live.rows import Conversation, Standing, smoothed_now
 from streams.serving.dashboard.live.trend import rise
 
-SECOND_NS: Final = 1_000_000_000
 SETTLE_NS: Final = 4 * SECOND_NS
 """The order changes at most this often."""
 STEPS: Final = 20

@@ -10,11 +10,10 @@ from typing import Final
 
 from inference.labels import MODALITIES, AbsenceReason, Modality, Role
 from inference.score import ModalityReport, WindowScore
+from inference.units import MS_NS, SECOND_NS
 from streams.serving.dashboard.live.trend import Trend, grown, rise, strokes
 from streams.serving.dashboard.shell import words
 
-MS_NS: Final = 1_000_000
-SECOND_NS: Final = 1_000_000_000
 HOLD_NS: Final = 30 * SECOND_NS
 """After this long without an estimate the last one no longer stands: as for alerts."""
 STALE_NS: Final = 15 * SECOND_NS

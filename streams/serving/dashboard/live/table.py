@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from inference.units import MS_NS, SECOND_NS
 from streams.serving.dashboard.live.order import Group, Order
 from streams.serving.dashboard.live.raised import Alert
 from streams.serving.dashboard.live.rows import (
@@ -20,8 +21,6 @@ from streams.serving.dashboard.live.rows import (
 )
 from streams.serving.dashboard.shell import words
 
-MS_NS: Final = 1_000_000
-SECOND_NS: Final = 1_000_000_000
 FRESH_NS: Final = SECOND_NS // 2
 """Rows are made anew at most this often, however many ask."""
 

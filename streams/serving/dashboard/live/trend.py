@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-SECOND_NS: Final = 1_000_000_000
+from inference.units import SECOND_NS
+
 STEP_NS: Final = 10 * SECOND_NS
 """One point for so much time: the line is about as many pixels wide as it has points."""
 SPAN_NS: Final = 6 * 60 * SECOND_NS

@@ -10,6 +10,7 @@ from nicegui import ui
 
 from inference.contract import format_time
 from inference.errors import AffectstreamError
+from inference.units import SECOND_NS
 from streams.serving.access.caller import Rank
 from streams.serving.dashboard.alerts.rows import moment_link
 from streams.serving.dashboard.asking import NotOfferedError, RefusedError
@@ -32,7 +33,6 @@ from streams.serving.dashboard.rules.rows import (
 from streams.serving.dashboard.shell import desk_words as words
 from streams.serving.dashboard.shell.forms import Field, action, grid, said
 from streams.serving.dashboard.shell.frame import (
-    SECOND_NS,
     TICK_S,
     browser_zone,
     frame,

@@ -9,12 +9,11 @@ from typing import Final
 from inference.alignment.own_labels import FEWEST_JUDGED, MOST_PROMPTS
 from inference.contract import format_time, parse_time
 from inference.labels import EMOTIONS
+from inference.units import DAY_NS, SECOND_NS
 from streams.serving.dashboard.alerts.rows import moment_link
 from streams.serving.dashboard.search.client import Calibration, Found, Label, Moment
 from streams.serving.dashboard.shell import desk_words, words
 
-SECOND_NS: Final = 1_000_000_000
-DAY_NS: Final = 86_400 * SECOND_NS
 ANY: Final = ""
 TIMES: Final = {ANY: "any time", "1": "last 24 hours", "7": "last 7 days", "30": "last 30 days"}
 DISTRESS: Final = {ANY: "any", "0.3": "30 % or more", "0.5": "50 % or more", "0.7": "70 % or more"}

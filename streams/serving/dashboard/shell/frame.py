@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nicegui import ui
 
+from inference.units import SECOND_NS
 from streams.serving.access.caller import Rank
 from streams.serving.dashboard.door.guard import Admitted
 from streams.serving.dashboard.live.board import Board
@@ -16,8 +17,6 @@ from streams.serving.dashboard.shell.forms import said
 TICK_S: Final = 1.0
 ZONE_S: Final = 10.0
 """A browser that is busy answers late; one that has gone on to another page never does."""
-MS_NS: Final = 1_000_000
-SECOND_NS: Final = 1_000_000_000
 HEAD: Final = (
     '<script src="/assets/theme.js"></script>'
     '<link rel="stylesheet" href="/assets/pages.css">'

@@ -9,12 +9,12 @@ from urllib.parse import quote
 from nicegui import ui
 
 from inference.contract import format_time, parse_time
+from inference.units import SECOND_NS
 from streams.serving.dashboard.desk import Desk
 from streams.serving.dashboard.live.rows import Conversation
 from streams.serving.dashboard.shell import words
 from streams.serving.dashboard.shell.forms import grid
 from streams.serving.dashboard.shell.frame import (
-    SECOND_NS,
     browser_zone,
     frame,
     heading,

@@ -8,11 +8,11 @@ from typing import Final
 from nicegui import ui
 
 from inference.contract import format_time
+from inference.units import SECOND_NS
 from streams.serving.dashboard.desk import Desk
 from streams.serving.dashboard.shell import desk_words as words
 from streams.serving.dashboard.shell.forms import Field, grid, said
 from streams.serving.dashboard.shell.frame import (
-    SECOND_NS,
     TICK_S,
     browser_zone,
     frame,

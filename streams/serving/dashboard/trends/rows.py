@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from inference.contract import format_time, parse_time
 from inference.labels import Role
+from inference.units import SECOND_NS
 from streams.serving.dashboard.live.rows import Conversation
 from streams.serving.dashboard.shell import desk_words, words
 from streams.serving.dashboard.trends.client import Change, Trend
 
-SECOND_NS: Final = 1_000_000_000
 WIDE: Final = 600
 """Units of a course from left to right; it is stretched to the column."""
 HIGH: Final = 56
