@@ -25,44 +25,26 @@ from streams.serving.dashboard.privacy.rows import (
     together,
 )
 from streams.serving.dashboard.shell import desk_words as words
+from streams.serving.dashboard.shell.desk_page import desk_page
 from streams.serving.dashboard.shell.forms import Field, action, grid, said
-from streams.serving.dashboard.shell.frame import (
-    TICK_S,
-    browser_zone,
-    frame,
-    heading,
-    show_state,
-    skip_link,
-)
+from streams.serving.dashboard.shell.frame import heading
 from streams.serving.dashboard.shell.section import Section
 from streams.serving.dashboard.shell.words import NONE
 from streams.serving.dashboard.trends.rows import minute
 
 FIRST: Final = 10
 """Rows of a list before somebody asks for more."""
+LEAD: Final = "Who was analysed, in what, and on which ground; and what was erased."
 
 
 async def privacy_page(desk: Desk) -> None:
     """For whoever answers for the data."""
-    skip_link("#main")
-    state = frame("")
-    with ui.element("main").classes("page").props("id=main tabindex=-1"):
-        heading(1, "Privacy")
-        ui.label("Who was analysed, in what, and on which ground; and what was erased.").classes(
-            "lead"
-        )
-        trouble = ui.label().classes("trouble")
-        show_state(state, trouble, desk.board)
-        box = ui.element("div")
-    zone = await browser_zone()
-    await desk.known()
-    with box:
+    async with desk_page(desk, "Privacy", LEAD) as zone:
         if not desk.me.may(Rank.ADMIN):
             ui.html(words.NOT_ALLOWED, sanitize=False).classes("card empty")
             return
         page = PrivacyPage(desk, zone)
     await page.load()
-    ui.timer(TICK_S, lambda: show_state(state, trouble, desk.board, zone))
 
 
 class PrivacyPage:

@@ -31,15 +31,9 @@ from streams.serving.dashboard.rules.rows import (
     told,
 )
 from streams.serving.dashboard.shell import desk_words as words
+from streams.serving.dashboard.shell.desk_page import desk_page
 from streams.serving.dashboard.shell.forms import Field, action, grid, said
-from streams.serving.dashboard.shell.frame import (
-    TICK_S,
-    browser_zone,
-    frame,
-    heading,
-    show_state,
-    skip_link,
-)
+from streams.serving.dashboard.shell.frame import heading
 from streams.serving.dashboard.shell.section import Section
 from streams.serving.dashboard.trends.rows import minute
 
@@ -51,20 +45,9 @@ EPISODES: Final = 50
 
 async def rules_page(desk: Desk) -> None:
     """Every rule, and one of them in the editor."""
-    skip_link("#main")
-    state = frame("")
-    with ui.element("main").classes("page").props("id=main tabindex=-1"):
-        heading(1, "Rules")
-        ui.label(words.HEARD).classes("lead")
-        trouble = ui.label().classes("trouble")
-        show_state(state, trouble, desk.board)
-        box = ui.element("div")
-    zone = await browser_zone()
-    await desk.known()
-    with box:
+    async with desk_page(desk, "Rules", words.HEARD) as zone:
         page = RulesPage(desk, zone)
     await page.rules.load()
-    ui.timer(TICK_S, lambda: show_state(state, trouble, desk.board, zone))
 
 
 class RulesPage:

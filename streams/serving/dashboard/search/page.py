@@ -31,15 +31,9 @@ from streams.serving.dashboard.search.rows import (
     prompts_wrong,
 )
 from streams.serving.dashboard.shell import desk_words as words
+from streams.serving.dashboard.shell.desk_page import desk_page
 from streams.serving.dashboard.shell.forms import Field, action, said
-from streams.serving.dashboard.shell.frame import (
-    TICK_S,
-    browser_zone,
-    frame,
-    heading,
-    show_state,
-    skip_link,
-)
+from streams.serving.dashboard.shell.frame import heading
 from streams.serving.dashboard.shell.section import Section
 from streams.serving.dashboard.shell.words import CAVEAT
 
@@ -78,21 +72,9 @@ class Answer:
 async def search_page(desk: Desk, text: str = "", label: str = "") -> None:
     """The question, what was found, and labels; `text` or `label` is asked for at once."""
     ui.add_head_html(SHEET)
-    skip_link("#main")
-    state = frame("")
-    with ui.element("main").classes("page").props("id=main tabindex=-1"):
-        heading(1, "Search")
-        ui.label(LEAD).classes("lead")
-        trouble = ui.label().classes("trouble")
-        show_state(state, trouble, desk.board)
-        box = ui.element("div")
-        ui.label(CAVEAT).classes("caveat")
-    zone = await browser_zone()
-    await desk.known()
-    with box:
+    async with desk_page(desk, "Search", LEAD, CAVEAT) as zone:
         page = SearchPage(desk, zone, Question(text, label))
     await page.load()
-    ui.timer(TICK_S, lambda: show_state(state, trouble, desk.board, zone))
 
 
 class SearchPage:

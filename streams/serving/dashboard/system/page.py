@@ -8,15 +8,9 @@ from urllib.parse import quote
 from nicegui import ui
 
 from streams.serving.dashboard.desk import Desk
+from streams.serving.dashboard.shell.desk_page import desk_page
 from streams.serving.dashboard.shell.forms import grid
-from streams.serving.dashboard.shell.frame import (
-    TICK_S,
-    browser_zone,
-    frame,
-    heading,
-    show_state,
-    skip_link,
-)
+from streams.serving.dashboard.shell.frame import heading
 from streams.serving.dashboard.shell.section import Section
 from streams.serving.dashboard.system import client as api
 from streams.serving.dashboard.system.rows import age, queue_said, shares, tiles
@@ -27,19 +21,9 @@ REFRESH_S: Final = 5.0
 
 async def system_page(desk: Desk) -> None:
     """The last 15 minutes."""
-    skip_link("#main")
-    state = frame("")
-    with ui.element("main").classes("page").props("id=main tabindex=-1"):
-        heading(1, "System")
-        ui.label("The last 15 minutes of this tenant.").classes("lead")
-        trouble = ui.label().classes("trouble")
-        show_state(state, trouble, desk.board)
-        box = ui.element("div")
-    zone = await browser_zone()
-    with box:
+    async with desk_page(desk, "System", "The last 15 minutes of this tenant.") as zone:
         section = Section(partial(api.system, desk.asking), partial(_place, zone=zone), zone)
     await section.load()
-    ui.timer(TICK_S, lambda: show_state(state, trouble, desk.board, zone))
     ui.timer(REFRESH_S, section.load, immediate=False)
 
 

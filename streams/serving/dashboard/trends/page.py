@@ -11,15 +11,9 @@ from inference.contract import format_time
 from inference.units import SECOND_NS
 from streams.serving.dashboard.desk import Desk
 from streams.serving.dashboard.shell import desk_words as words
+from streams.serving.dashboard.shell.desk_page import desk_page
 from streams.serving.dashboard.shell.forms import Field, grid, said
-from streams.serving.dashboard.shell.frame import (
-    TICK_S,
-    browser_zone,
-    frame,
-    heading,
-    show_state,
-    skip_link,
-)
+from streams.serving.dashboard.shell.frame import heading
 from streams.serving.dashboard.shell.section import Section
 from streams.serving.dashboard.shell.words import CAVEAT, STORY, percent
 from streams.serving.dashboard.trends import client as api
@@ -45,24 +39,14 @@ SHIFT_S: Final = 8 * 3_600
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
 REFRESH_S: Final = 60.0
+LEAD: Final = "Mean estimates of distress by group of calls."
 
 
 async def trends_page(desk: Desk) -> None:
     """Groups of calls over time."""
-    skip_link("#main")
-    state = frame("")
-    with ui.element("main").classes("page").props("id=main tabindex=-1"):
-        heading(1, "Trends")
-        ui.label("Mean estimates of distress by group of calls.").classes("lead")
-        trouble = ui.label().classes("trouble")
-        show_state(state, trouble, desk.board)
-        box = ui.element("div")
-        ui.label(CAVEAT).classes("caveat")
-    zone = await browser_zone()
-    with box:
+    async with desk_page(desk, "Trends", LEAD, CAVEAT) as zone:
         page = TrendsPage(desk, zone)
     await page.load()
-    ui.timer(TICK_S, lambda: show_state(state, trouble, desk.board, zone))
     ui.timer(REFRESH_S, page.load, immediate=False)
 
 
