@@ -12,8 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from inference.imputation.contract import Bools, Floats
-from inference.imputation.drawing import draw
-from inference.imputation.errors import ShapeError
+from inference.imputation.row_imputer import RowImputer
 from inference.imputation.standard import Standard
 from inference.labels import EMOTIONS, MODALITIES, Emotion, Modality
 
@@ -110,7 +109,7 @@ def gan_loss(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GanImputer:
+class GanImputer(RowImputer):
     """The generator as an imputer, and as a source of rows of a rare label."""
 
     net: ConditionalGan
@@ -121,11 +120,10 @@ class GanImputer:
         """Modalities that it generates."""
         return frozenset(self.net.modalities)
 
-    def sample(self, known: Floats, present: Bools, n: int, seed: int) -> Floats:
-        """See `Imputer.sample`. Raises ShapeError."""
-        if known.shape[-1] != self.net.size:
-            raise ShapeError(f"known {known.shape}: this imputer has {self.net.size} dimensions")
-        return draw(known, present, n, seed, self.expects, self._row)
+    @property
+    def dimensions(self) -> int:
+        """Of the space whose rows it fills."""
+        return self.net.size
 
     def of_label(self, label: Emotion, n: int, seed: int) -> Floats:
         """(n, 3, size) float32 rows of a label, from nothing; modalities not learnt are zero.
@@ -146,7 +144,8 @@ class GanImputer:
     def _places(self) -> list[int]:
         return [MODALITIES.index(modality) for modality in self.net.modalities]
 
-    def _row(self, row: Floats, present: Bools, n: int, random: np.random.Generator) -> Floats:
+    def draw_row(self, row: Floats, present: Bools, n: int, random: np.random.Generator) -> Floats:
+        """See `RowImputer`."""
         places = self._places
         there = torch.from_numpy(present[places]).expand(n, -1)
         rows = torch.from_numpy(row[places]).expand(n, -1, -1)

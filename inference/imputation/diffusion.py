@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.imputation.contract import Bools, Floats
-from inference.imputation.drawing import draw
-from inference.imputation.errors import ShapeError
+from inference.imputation.row_imputer import RowImputer
 from inference.imputation.standard import Standard
 from inference.labels import MODALITIES, Modality
 
@@ -142,7 +141,7 @@ def diffusion_loss(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DiffusionImputer:
+class DiffusionImputer(RowImputer):
     """Draws by ten deterministic steps from noise."""
 
     net: NoiseNet
@@ -153,13 +152,13 @@ class DiffusionImputer:
         """Modalities that it draws."""
         return frozenset(self.net.modalities)
 
-    def sample(self, known: Floats, present: Bools, n: int, seed: int) -> Floats:
-        """See `Imputer.sample`. Raises ShapeError."""
-        if known.shape[-1] != self.net.size:
-            raise ShapeError(f"known {known.shape}: this imputer has {self.net.size} dimensions")
-        return draw(known, present, n, seed, self.expects, self._row)
+    @property
+    def dimensions(self) -> int:
+        """Of the space whose rows it fills."""
+        return self.net.size
 
-    def _row(self, row: Floats, present: Bools, n: int, random: np.random.Generator) -> Floats:
+    def draw_row(self, row: Floats, present: Bools, n: int, random: np.random.Generator) -> Floats:
+        """See `RowImputer`."""
         places = [MODALITIES.index(modality) for modality in self.net.modalities]
         there = torch.from_numpy(present[places]).expand(n, -1)
         shape = (n, len(places), self.net.size)

@@ -8,9 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from inference.imputation.contract import Bools, Floats
-from inference.imputation.drawing import draw
-from inference.imputation.errors import ShapeError
 from inference.imputation.regression import Regression
+from inference.imputation.row_imputer import RowImputer
 from inference.labels import MODALITIES, Modality
 
 Key = tuple[Modality, tuple[Modality, ...]]
@@ -18,7 +17,7 @@ Key = tuple[Modality, tuple[Modality, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeImputer:
+class RidgeImputer(RowImputer):
     """A regression for each absent modality and each set of present ones.
 
     Source: Little and Rubin 2002, section 11.2 (draws from the conditional normal). Departure:
@@ -39,11 +38,10 @@ class RidgeImputer:
         """Targets of its regressions."""
         return frozenset(target for target, _ in self.regressions)
 
-    def sample(self, known: Floats, present: Bools, n: int, seed: int) -> Floats:
-        """See `Imputer.sample`. Raises ShapeError."""
-        if known.shape[-1] != self.size:
-            raise ShapeError(f"known {known.shape}: this imputer has {self.size} dimensions")
-        return draw(known, present, n, seed, self.expects, self._row)
+    @property
+    def dimensions(self) -> int:
+        """Of the space whose rows it fills."""
+        return self.size
 
     def regression(self, target: Modality, present: Bools) -> Regression:
         """The one that reads the most of what is there."""
@@ -58,7 +56,8 @@ class RidgeImputer:
                     return found
         raise KeyError(target)
 
-    def _row(self, row: Floats, present: Bools, n: int, random: np.random.Generator) -> Floats:
+    def draw_row(self, row: Floats, present: Bools, n: int, random: np.random.Generator) -> Floats:
+        """See `RowImputer`."""
         drawn = np.zeros((n, *row.shape), dtype=np.float32)
         for place, target in enumerate(MODALITIES):
             if present[place] or target not in self.expects:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from inference.imputation.contract import Bools, Floats
-from inference.imputation.drawing import draw
-from inference.imputation.errors import ShapeError
 from inference.imputation.regression import Residual
+from inference.imputation.row_imputer import RowImputer
 from inference.imputation.standard import Standard
 from inference.labels import MODALITIES, Modality
 
@@ -93,7 +92,7 @@ def translation_loss(net: TranslatorNet, rows: Tensor, present: Tensor) -> Tenso
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TranslatorImputer:
+class TranslatorImputer(RowImputer):
     """A translation, and the residual that it left on people who were not learnt from.
 
     Departure from MMIN, which gives one answer: with a residual it can be asked how sure it is.
@@ -112,14 +111,13 @@ class TranslatorImputer:
         """Modalities that it translates between."""
         return frozenset(self.net.modalities)
 
-    def sample(self, known: Floats, present: Bools, n: int, seed: int) -> Floats:
-        """See `Imputer.sample`. Raises ShapeError."""
-        size = self.standard.mean.shape[1]
-        if known.shape[-1] != size:
-            raise ShapeError(f"known {known.shape}: this imputer has {size} dimensions")
-        return draw(known, present, n, seed, self.expects, self._row)
+    @property
+    def dimensions(self) -> int:
+        """Of the space whose rows it fills."""
+        return self.standard.mean.shape[1]
 
-    def _row(self, row: Floats, present: Bools, n: int, random: np.random.Generator) -> Floats:
+    def draw_row(self, row: Floats, present: Bools, n: int, random: np.random.Generator) -> Floats:
+        """See `RowImputer`."""
         places = [MODALITIES.index(modality) for modality in self.net.modalities]
         there = torch.from_numpy(present[places])[None]
         noise = np.stack([self._residual(m, present).draw(n, random) for m in self.net.modalities])
