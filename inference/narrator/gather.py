@@ -1,7 +1,7 @@
 """From the scores of windows to the record of an incident."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from inference.labels import Emotion
 from inference.narrator.incident import (
@@ -21,6 +21,26 @@ from inference.narrator.support import RAISED_TIMES
 from inference.score import WindowScore
 from inference.units import SECOND_NS
 from inference.window import TextSpan
+
+
+class Spoken(Protocol):
+    """Words with the event time in which they were said."""
+
+    @property
+    def start_ns(self) -> int:
+        """Of the first word."""
+        ...
+
+    @property
+    def end_ns(self) -> int:
+        """Of the last word."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        ...
+
 
 NO_SCORES: Final = "an incident is gathered from scores; there are none"
 
@@ -71,6 +91,19 @@ def gather(
         spans=_spans(scores, spans, origin_ns),
         figures=_figures(scores, base_rate),
         base_rate=base_rate,
+    )
+
+
+def span_facts(spoken: Sequence[Spoken], origin_ns: int) -> tuple[SpanFact, ...]:
+    """Facts of a record that counts from `origin_ns`: pass no more than `MOST_SPANS`."""
+    return tuple(
+        SpanFact(
+            id=f"s{place}",
+            start_ns=one.start_ns - origin_ns,
+            end_ns=one.end_ns - origin_ns,
+            text=one.text,
+        )
+        for place, one in enumerate(spoken, start=1)
     )
 
 
@@ -145,15 +178,7 @@ def _spans(
     begin_ns = min(score.start_ns for score in scores)
     end_ns = max(score.end_ns for score in scores)
     inside = [span for span in spans if span.start_ns < end_ns and span.end_ns > begin_ns]
-    return tuple(
-        SpanFact(
-            id=f"s{place}",
-            start_ns=span.start_ns - origin_ns,
-            end_ns=span.end_ns - origin_ns,
-            text=span.text,
-        )
-        for place, span in enumerate(inside[:MOST_SPANS], start=1)
-    )
+    return span_facts(inside[:MOST_SPANS], origin_ns)
 
 
 def _figures(scores: Sequence[WindowScore], base_rate: float) -> tuple[Figure, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from inference.narrator.gather import span_facts
 from inference.narrator.incident import MOST_SPANS, SpanFact
 from storage.values import ParticipantBatch, Transition
 from streams.telling import Teller
@@ -34,18 +35,9 @@ def _spans(batch: ParticipantBatch, at_ns: int) -> tuple[SpanFact, ...]:
 
     No others: which words a batch holds depends on how many windows came together.
     """
-    began_ns = batch.conversation.started_ns
     before_ns = _end_before(batch, at_ns)
     heard = [word for word in batch.words if before_ns < word.end_ns <= at_ns][-MOST_SPANS:]
-    return tuple(
-        SpanFact(
-            id=f"s{number}",
-            start_ns=word.start_ns - began_ns,
-            end_ns=word.end_ns - began_ns,
-            text=word.text,
-        )
-        for number, word in enumerate(heard, 1)
-    )
+    return span_facts(heard, batch.conversation.started_ns)
 
 
 def _end_before(batch: ParticipantBatch, at_ns: int) -> int:
