@@ -1,6 +1,7 @@
 """What `affectstream evaluate … --json` prints: the one shape of every published figure."""
 
 import math
+from itertools import islice
 from typing import Final, Literal
 
 import msgspec
@@ -104,10 +105,12 @@ class Part(msgspec.Struct, frozen=True):
 def tables(report: EvaluationReport) -> dict[str, list[Part]]:
     """Title to parts: the whole, what was present, counts of absence, then each kind of group.
 
-    A part that holds every item is not shown again.
+    A part that holds every item is not shown again: the whole bears its name.
     """
     bounds = report.intervals or Intervals(unit="item", units=0)
-    found = {report.task: [Part(f"all {report.n}", report.metrics, bounds.metrics)]}
+    named = (name for name, metrics in report.by.group.items() if _is_whole(metrics, report))
+    whole = ": ".join([f"all {report.n}", *islice(named, 1)])
+    found = {report.task: [Part(whole, report.metrics, bounds.metrics)]}
     for name, metrics in report.by.pattern.items():
         if _is_whole(metrics, report):
             continue

@@ -43,7 +43,7 @@ REPORT = EvaluationReport(
 def test_markdown_shows_every_figure_its_interval_and_where_it_is_from() -> None:
     assert to_markdown(REPORT) == (
         "## Speech\n\n"
-        "|  | all 12 |\n| --- | ---: |\n"
+        "|  | all 12: language=de |\n| --- | ---: |\n"
         "| accuracy | 0.7500 (0.60 to 0.90) |\n| nll | 0.5000 |\n| brier | 0.2500 |\n\n"
         "## By what was present\n\n"
         "|  | speech |\n| --- | ---: |\n| n | 10 |\n| accuracy | 0.9000 |\n\n"
