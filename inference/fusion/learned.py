@@ -36,7 +36,7 @@ class LearnedFuser:
     always the product's: they are formulas, not findings.
 
     A window's score must be the same alone, in company and on another machine, and kernels add up
-    in an order that depends on all three. In double precision that moves an answer by some 1e-15,
+    in an order that depends on all three. In double precision that moves an answer by some 1e-14,
     which no score shows; in single precision it moved the fourth decimal now and then.
 
     Attributes:
