@@ -151,8 +151,8 @@ class MethodsResults(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_section(self, section: Section) -> "MethodsResults":
         """The same with `section`, in place of one of its title."""
-        others = [one for one in self.sections if one.title != section.title]
-        return msgspec.structs.replace(self, sections=[*others, section])
+        found = {one.title: one for one in self.sections} | {section.title: section}
+        return msgspec.structs.replace(self, sections=list(found.values()))
 
     def with_comparison(self, comparison: Comparison) -> "MethodsResults":
         """The same with `comparison`, in place of one of its name."""
