@@ -70,10 +70,22 @@ async def _measured(asked: argparse.Namespace) -> dict[str, Any]:
             "store_s": round(stored_s, 1),
             "in memory": await _asked(engine, asked.questions, generator),
         }
-        version = await pgvector.prepare(engine)
-        if version is not None:
-            report[f"pgvector {version}"] = await _asked(engine, asked.questions, generator)
+        if asked.database:
+            began_s = time.perf_counter()
+            version = await _prepared(asked.database)
+            report["prepared_s"] = round(time.perf_counter() - began_s, 1)
+            if version is not None:
+                report[f"pgvector {version}"] = await _asked(engine, asked.questions, generator)
         return report
+
+
+async def _prepared(url: str) -> str | None:
+    """As `affectstream db upgrade` does it."""
+    engine = open_engine(url, statement_timeout_s=None)
+    try:
+        return await pgvector.prepare(engine)
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager
@@ -198,8 +210,9 @@ def _conversation(
             "vector": vector.astype(np.float32),
             "imputed": False,
             "space": SPACE,
+            **{name: score[name] for name in ("role", "label", "distress")},
         }
-        for start, vector in zip(starts, vectors, strict=True)
+        for start, vector, score in zip(starts, vectors, scores, strict=True)
     ]
     return {
         "conversations": [whose | call],

@@ -26,8 +26,15 @@ _TRANSIENT_STATES: Final = ("08", "40", "53", "55P03", "57P01", "57P02", "57P03"
 resources, lock timeouts, and a server that stops or starts."""
 
 
-def open_engine(url: str) -> AsyncEngine:
+def open_engine(
+    url: str, *, statement_timeout_s: float | None = STATEMENT_TIMEOUT_S
+) -> AsyncEngine:
     """An engine for `postgresql+asyncpg://…` or `sqlite+aiosqlite://…`; connects to nothing yet.
+
+    Args:
+        url: of the database.
+        statement_timeout_s: what PostgreSQL may take for a statement; None is no limit, for
+            changes of the schema: an index over many rows takes minutes.
 
     Raises StorageError for a URL that is neither.
     """
@@ -46,7 +53,7 @@ def open_engine(url: str) -> AsyncEngine:
             pool_timeout=BUSY_TIMEOUT_S,
             connect_args={
                 "timeout": BUSY_TIMEOUT_S,
-                "command_timeout": STATEMENT_TIMEOUT_S,
+                "command_timeout": statement_timeout_s,
                 "server_settings": {"application_name": "affectstream"},
             },
         )
@@ -107,6 +114,14 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     with _outages_translated():
         async with engine.connect() as connection:
             yield await connection.execution_options(reading=True)
+
+
+@asynccontextmanager
+async def statements(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Statements that PostgreSQL runs outside of transactions only. Errors as in `transaction`."""
+    with _outages_translated():
+        async with engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from inference.labels import EMOTIONS, Role
 from inference.projection import SIZE
-from storage.moments import IndexedMoment, MomentFilter, MomentKey, Standing, Timeline, Vector
+from storage.moments import (
+    Candidate,
+    IndexedMoment,
+    MomentFilter,
+    MomentKey,
+    Standing,
+    Timeline,
+    Vector,
+    order,
+)
 from storage.schema import SCALE
 
 GROWTH: Final = 1.25
@@ -24,13 +33,12 @@ GATHERED: Final = 0.25
 """Where filters admit a smaller share, only those rows are read."""
 NEAR: Final = 1e-5
 """Similarities closer than this are equal: float32 sums differ by where a row lies."""
-DECIMALS: Final = 4
 NOTHING: Final = -1
 _ROLES: Final = tuple(Role)
 
 
 class MomentIndex:
-    """Vectors of one tenant side by side, float32: 1 KB a moment and 16 bytes to filter by.
+    """Vectors of one tenant side by side, float32: 1 KB a moment and 24 bytes to filter by.
 
     Whoever has one takes turns: nothing is added while it ranks.
     """
@@ -40,6 +48,7 @@ class MomentIndex:
         self._dead = 0
         self._vectors = np.empty((0, SIZE), dtype=np.float32)
         self._starts = np.empty(0, dtype=np.int64)
+        self._ends = np.empty(0, dtype=np.int64)
         self._timeline = np.empty(0, dtype=np.int32)
         self._label = np.empty(0, dtype=np.int8)
         self._role = np.empty(0, dtype=np.int8)
@@ -78,6 +87,7 @@ class MomentIndex:
         first, last = self._size, self._size + len(new)
         np.stack([one.vector for one in new], out=self._vectors[first:last])
         self._starts[first:last] = [one.key.start_ns for one in new]
+        self._ends[first:last] = [one.end_ns for one in new]
         self._label[first:last] = [
             NOTHING if one.label is None else EMOTIONS.index(one.label) for one in new
         ]
@@ -120,11 +130,11 @@ class MomentIndex:
         self.drop(oldest)
         return True
 
-    def rank(self, query: Vector, wanted: MomentFilter, most: int) -> list[MomentKey]:
+    def rank(self, query: Vector, wanted: MomentFilter, most: int) -> list[Candidate]:
         """The `most` admitted moments that are nearest to `query`, the nearest first.
 
-        Exact. Equally near ones, to four decimals, come newest first, then by name, so that
-        nothing depends on when they arrived.
+        Exact. Equally near ones follow in `order`, so that nothing depends on when they
+        arrived.
 
         Args:
             query: (256,) of length one.
@@ -143,12 +153,11 @@ class MomentIndex:
             edge = np.partition(similarity, rows.size - most)[rows.size - most]
             near = similarity >= edge - NEAR
             rows, similarity = rows[near], similarity[near]
-        keys = [self._key(row) for row in rows.tolist()]
-        ranked = sorted(
-            zip(np.round(similarity.astype(np.float64), DECIMALS), keys, strict=True),
-            key=lambda pair: order(float(pair[0]), pair[1]),
-        )
-        return [key for _, key in ranked[:most]]
+        found = [
+            Candidate(self._key(row), int(self._ends[row]), near)
+            for row, near in zip(rows.tolist(), similarity.tolist(), strict=True)
+        ]
+        return sorted(found, key=lambda one: order(one.similarity, one.key))[:most]
 
     def _admitted(self, wanted: MomentFilter) -> NDArray[np.bool_]:
         """(size,) which rows `wanted` lets through."""
@@ -218,13 +227,8 @@ class MomentIndex:
 
     def _rearrange(self, rows: NDArray[np.intp], room: int) -> None:
         """Copy `rows` to the beginning of new arrays with `room` rows."""
-        for name in ("_vectors", "_starts", "_timeline", "_label", "_role", "_distress"):
+        for name in ("_vectors", "_starts", "_ends", "_timeline", "_label", "_role", "_distress"):
             old = getattr(self, name)
             new = np.full((room, *old.shape[1:]), NOTHING, dtype=old.dtype)
             new[: len(rows)] = old[rows]
             setattr(self, name, new)
-
-
-def order(similarity: float, key: MomentKey) -> tuple[float, int, str, str]:
-    """How moments follow each other: the nearest, then the newest, then by name."""
-    return (-round(similarity, DECIMALS), -key.start_ns, key.conversation, key.participant)

@@ -7,7 +7,7 @@ at each question: it reads how far every timeline is stored, and of those that w
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from inference.score import WindowScore
 from storage import pgvector
 from storage.engine import snapshot
-from storage.moment_index import DECIMALS, MomentIndex, order
+from storage.moment_index import MomentIndex
 from storage.moments import (
+    DECIMALS,
+    Candidate,
     FoundMoment,
     MomentFilter,
     MomentKey,
@@ -26,6 +28,7 @@ from storage.moments import (
     Timeline,
     Vector,
     count_moments,
+    order,
     read_for_index,
     read_moments,
     read_queues,
@@ -43,8 +46,10 @@ COUNT_S: Final = 60.0
 """How old the counts beside a result may be."""
 TIMELINES_AT_ONCE: Final = 10
 """Timelines that are read together, some thousand vectors: live readers wait for milliseconds."""
-FIRST_LOOK: Final = 4
-"""Candidates for each moment that is asked for: windows overlap, and each stretch counts once."""
+FIRST_LOOK: Final = 8
+"""Candidates for each moment that is asked for: windows overlap, and one call has many."""
+LOOK_FURTHER: Final = 4
+"""Times as many, where those did not do."""
 MOST_CANDIDATES: Final = 4_096
 """Nobody looks further down: a result may then be shorter than it was asked to be."""
 LOOKS: Final = 8
@@ -137,11 +142,11 @@ class MomentSearch:
     async def find(self, tenant: str, query: Vector, wanted: MomentFilter, size: Size) -> Ranking:
         """The moments of a tenant that are nearest to `query`.
 
-        1. rank keys, by pgvector or in memory
-        2. read them back: those that are gone are passed over
-        3. of windows of one timeline that overlap keep the nearest, and no more of one
+        1. rank candidates, by pgvector or in memory
+        2. of windows of one timeline that overlap choose the nearest, and no more of one
            conversation than `size` allows
-        4. where that left too few, look further down
+        3. where that left too few, look further down
+        4. read the chosen ones back: those that are gone are passed over
 
         Args:
             tenant: only theirs.
@@ -154,27 +159,27 @@ class MomentSearch:
         mine = self._of(tenant)
         async with mine.turn:
             version = await self._pgvector()
-            kept: list[tuple[float, FoundMoment]] = []
-            asked = max(1, size.most) * FIRST_LOOK
+            found: dict[MomentKey, FoundMoment] = {}
+            asked = min(MOST_CANDIDATES, max(1, size.most) * FIRST_LOOK)
             for _ in range(LOOKS):
                 if version is None:
                     await self._follow(tenant, mine)
-                keys = await self._rank(tenant, mine, version, query, wanted, asked)
-                found = await self.vectors(tenant, keys)
-                kept = _apart(found, query, size.per_conversation)
-                gone = {key.timeline for key in keys if key not in found}
-                if gone and version is None:  # lost moments that the index did not hear of
-                    mine.index.drop(gone)
-                    mine.fresh_s = None
+                candidates = await self._rank(tenant, mine, version, query, wanted, asked)
+                chosen = _apart(candidates, size)
+                if len(chosen) < size.most and len(candidates) == asked < MOST_CANDIDATES:
+                    asked = min(MOST_CANDIDATES, asked * LOOK_FURTHER)
                     continue
-                if len(kept) >= size.most or len(keys) < asked or asked >= MOST_CANDIDATES:
+                found = await self.vectors(tenant, chosen)
+                gone = {key.timeline for key in chosen if key not in found}
+                if not gone or version is not None:
                     break
-                asked = min(MOST_CANDIDATES, asked * FIRST_LOOK)
+                mine.index.drop(gone)  # lost moments that the index did not hear of
+                mine.fresh_s = None
             await self._count(tenant, mine)
             here = mine.counts.get(self.space, 0)
             held = here if version else len(mine.index)
         return Ranking(
-            moments=await self._described(tenant, kept[: size.most]),
+            moments=await self._described(tenant, _by_similarity(found.values(), query)),
             indexed=held,
             other_space=sum(mine.counts.values()) - here,
             left_out=max(0, here - held) if mine.is_cut else 0,
@@ -197,7 +202,7 @@ class MomentSearch:
         now_s = self._clock_s()
         if self._looked_s is None or now_s - self._looked_s >= COUNT_S:
             async with snapshot(self._engine) as connection:
-                self._version = await pgvector.installed(connection)
+                self._version = await pgvector.ready(connection)
             self._looked_s = now_s
         return self._version
 
@@ -209,7 +214,7 @@ class MomentSearch:
         query: Vector,
         wanted: MomentFilter,
         most: int,
-    ) -> Sequence[MomentKey]:
+    ) -> Sequence[Candidate]:
         if version is None:
             return await asyncio.to_thread(mine.index.rank, query, wanted, most)
         async with snapshot(self._engine) as connection:
@@ -330,26 +335,28 @@ def _parts(news: Mapping[Timeline, Standing]) -> Iterator[dict[Timeline, Standin
         yield {name: news[name] for name in names[first : first + TIMELINES_AT_ONCE]}
 
 
-def _apart(
-    found: Mapping[MomentKey, FoundMoment], query: Vector, per_conversation: int | None
-) -> list[tuple[float, FoundMoment]]:
-    """By similarity, the nearest first; of windows of one timeline that overlap, only that."""
+def _apart(candidates: Iterable[Candidate], size: Size) -> list[MomentKey]:
+    """The nearest; of windows of one timeline that overlap, only the nearest of them."""
     of_conversation: Counter[str] = Counter()
-    near = sorted(
-        ((similarity_of(one.vector, query), one) for one in found.values()),
-        key=lambda pair: order(pair[0], pair[1].key),
-    )
-    taken: dict[Timeline, list[FoundMoment]] = {}
-    kept = []
-    for similarity, one in near:
-        beside = taken.setdefault(one.key.timeline, [])
-        if of_conversation[one.key.conversation] == per_conversation:
+    taken: dict[Timeline, list[Candidate]] = {}
+    chosen: list[MomentKey] = []
+    for one in candidates:
+        if len(chosen) == size.most:
+            break
+        if of_conversation[one.key.conversation] == size.per_conversation:
             continue
+        beside = taken.setdefault(one.key.timeline, [])
         if not any(_overlap(one, other) for other in beside):
             of_conversation[one.key.conversation] += 1
             beside.append(one)
-            kept.append((similarity, one))
-    return kept
+            chosen.append(one.key)
+    return chosen
+
+
+def _by_similarity(found: Iterable[FoundMoment], query: Vector) -> list[tuple[float, FoundMoment]]:
+    """The nearest first."""
+    near = [(similarity_of(one.vector, query), one) for one in found]
+    return sorted(near, key=lambda pair: order(pair[0], pair[1].key))
 
 
 def similarity_of(vector: Vector, query: Vector) -> float:
@@ -358,5 +365,5 @@ def similarity_of(vector: Vector, query: Vector) -> float:
     return round(min(1.0, max(-1.0, cosine)), DECIMALS)
 
 
-def _overlap(one: FoundMoment, other: FoundMoment) -> bool:
+def _overlap(one: Candidate, other: Candidate) -> bool:
     return one.key.start_ns < other.end_ns and other.key.start_ns < one.end_ns

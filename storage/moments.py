@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
-    Table,
     and_,
     func,
     insert,
@@ -22,12 +21,15 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inference.labels import Emotion, Role
-from storage.schema import conversations, moments, progress, utterances, window_scores
+from inference.score import WindowScore
+from storage.schema import conversations, moments, progress, utterances
 from storage.values import LIVE_RUN, ParticipantKey, StoredMoment, Utterance
 
 Vector = NDArray[np.float32]
 MOST_TIMELINES: Final = 50_000
 """Of a tenant: an index in memory knows no older ones."""
+DECIMALS: Final = 4
+"""Of a similarity: more of them differ by where it is computed."""
 AT_ONCE: Final = 200
 """Keys of one question: SQLite refuses expressions much deeper than that."""
 
@@ -77,11 +79,25 @@ class Standing:
     flushed_until_ns: int
 
 
+def order(similarity: float, key: MomentKey) -> tuple[float, int, str, str]:
+    """How moments follow each other: the nearest, to four decimals, the newest, then by name."""
+    return (-round(similarity, DECIMALS), -key.start_ns, key.conversation, key.participant)
+
+
+class Candidate(NamedTuple):
+    """A moment as an index ranks it: enough to choose from, not enough to show."""
+
+    key: MomentKey
+    end_ns: int
+    similarity: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IndexedMoment:
     """What an index keeps of a moment: its vector, and what it may be filtered by."""
 
     key: MomentKey
+    end_ns: int
     vector: Vector
     """(256,) of length one."""
     queue: str
@@ -102,28 +118,43 @@ class FoundMoment:
 
 
 async def write_moments(
-    connection: AsyncConnection, key: ParticipantKey, new: Sequence[StoredMoment]
+    connection: AsyncConnection,
+    key: ParticipantKey,
+    new: Sequence[StoredMoment],
+    scores: Sequence[WindowScore],
 ) -> None:
     """Insert the moments of one batch, in the caller's transaction.
 
     Never an upsert, as with the scores beside which they are written.
+
+    Args:
+        connection: in the transaction that writes the scores.
+        key: whose.
+        new: the moments.
+        scores: of the batch; each moment has one.
     """
     if not new:
         return
-    rows = [
-        {
-            "tenant": key.tenant,
-            "conversation": key.conversation,
-            "participant": key.participant,
-            "start_ns": one.start_ns,
-            "end_ns": one.end_ns,
-            "vector": one.vector,
-            "imputed": one.imputed,
-            "space": one.space,
-        }
-        for one in new
-    ]
-    await connection.execute(insert(moments), rows)
+    by_start = {score.start_ns: score for score in scores}
+    await connection.execute(
+        insert(moments), [_row(key, one, by_start[one.start_ns]) for one in new]
+    )
+
+
+def _row(key: ParticipantKey, one: StoredMoment, score: WindowScore) -> dict[str, Any]:
+    return {
+        "tenant": key.tenant,
+        "conversation": key.conversation,
+        "participant": key.participant,
+        "start_ns": one.start_ns,
+        "end_ns": one.end_ns,
+        "vector": one.vector,
+        "imputed": one.imputed,
+        "space": one.space,
+        "role": score.role.value,
+        "label": score.decision.label,
+        "distress": score.distress.probability if score.distress else None,
+    }
 
 
 async def read_standings(connection: AsyncConnection, tenant: str) -> dict[Timeline, Standing]:
@@ -158,41 +189,27 @@ async def read_for_index(
 ) -> list[IndexedMoment]:
     """Moments of `space` of each timeline that start after its time, ascending in each."""
     found: list[IndexedMoment] = []
+    column = moments.c
     for part in _parts(after_ns):
-        later = or_(
-            *(
-                and_(
-                    moments.c.conversation == one.conversation,
-                    moments.c.participant == one.participant,
-                    moments.c.start_ns > after_ns[one],
-                )
-                for one in part
-            )
+        those = {one: after_ns[one] for one in part}
+        rows = await connection.execute(
+            select(moments)
+            .where(column.tenant == tenant, column.space == space, _after(those))
+            .order_by(column.conversation, column.participant, column.start_ns)
         )
-        query = (
-            _with_scores(
-                moments.c.conversation,
-                moments.c.participant,
-                moments.c.start_ns,
-                moments.c.vector,
-                window_scores.c.role,
-                window_scores.c.label,
-                window_scores.c.distress,
-                conversations.c.queue,
-            )
-            .where(moments.c.tenant == tenant, moments.c.space == space, later)
-            .order_by(moments.c.conversation, moments.c.participant, moments.c.start_ns)
-        )
+        queues = await read_queues(connection, tenant, {one.conversation for one in part})
         found += [
             IndexedMoment(
                 key=MomentKey(row.conversation, row.participant, row.start_ns),
+                end_ns=row.end_ns,
                 vector=row.vector,
-                queue=row.queue,
+                queue=queues[row.conversation],
                 role=Role(row.role),
                 label=None if row.label is None else Emotion(row.label),
                 distress=row.distress,
             )
-            for row in await connection.execute(query)
+            for row in rows
+            if row.conversation in queues  # else it was erased in between
         ]
     return found
 
@@ -200,11 +217,20 @@ async def read_for_index(
 def nearest_first(
     tenant: str, space: str, wanted: MomentFilter, distance: ColumnElement[Any], limit: int
 ) -> Select[Any]:
-    """Keys of the moments that `wanted` admits by `distance`, computed by the database."""
-    query = _with_scores(moments.c.conversation, moments.c.participant, moments.c.start_ns).where(
-        moments.c.tenant == tenant, moments.c.space == space, *_conditions(wanted)
+    """Moments that `wanted` admits by `distance`, which the database computes and gives."""
+    column = moments.c
+    return (
+        select(
+            column.conversation,
+            column.participant,
+            column.start_ns,
+            column.end_ns,
+            distance.label("distance"),
+        )
+        .where(column.tenant == tenant, column.space == space, *_conditions(tenant, wanted))
+        .order_by(distance)
+        .limit(limit)
     )
-    return query.order_by(distance).limit(limit)
 
 
 async def read_moments(
@@ -213,7 +239,7 @@ async def read_moments(
     """Those of `keys` that are there: an index may remember others."""
     found = {}
     for part in _parts(keys):
-        query = select(moments).where(moments.c.tenant == tenant, _at(moments, part))
+        query = select(moments).where(moments.c.tenant == tenant, _at(part))
         for row in (await connection.execute(query)).mappings():
             one = _found(row)
             found[one.key] = one
@@ -284,46 +310,52 @@ _SAID: Final = (
 )  # fmt: skip
 
 
-def _with_scores(*columns: Any) -> Select[Any]:
-    """Moments beside their scores and conversations."""
-    score = and_(
-        window_scores.c.tenant == moments.c.tenant,
-        window_scores.c.run == LIVE_RUN,
-        window_scores.c.conversation == moments.c.conversation,
-        window_scores.c.participant == moments.c.participant,
-        window_scores.c.start_ns == moments.c.start_ns,
-    )
-    call = and_(
-        conversations.c.tenant == moments.c.tenant,
-        conversations.c.conversation == moments.c.conversation,
-    )
-    return (
-        select(*columns).select_from(moments).join(window_scores, score).join(conversations, call)
-    )
-
-
-def _conditions(wanted: MomentFilter) -> list[ColumnElement[bool]]:
+def _conditions(tenant: str, wanted: MomentFilter) -> list[ColumnElement[bool]]:
     """The same as `MomentIndex` admits, in SQL."""
     pairs = (
-        (window_scores.c.label, wanted.emotion and wanted.emotion.value),
+        (moments.c.label, wanted.emotion and wanted.emotion.value),
         (moments.c.participant, wanted.participant),
-        (window_scores.c.role, wanted.role and wanted.role.value),
+        (moments.c.role, wanted.role and wanted.role.value),
         (moments.c.conversation, wanted.conversation),
-        (conversations.c.queue, wanted.queue),
     )
     found = [column == value for column, value in pairs if value is not None]
+    if wanted.queue is not None:
+        calls = select(conversations.c.conversation).where(
+            conversations.c.tenant == tenant, conversations.c.queue == wanted.queue
+        )
+        found.append(moments.c.conversation.in_(calls))
     if wanted.from_ns is not None:
         found.append(moments.c.start_ns >= wanted.from_ns)
     if wanted.to_ns is not None:
         found.append(moments.c.start_ns < wanted.to_ns)
     if wanted.min_distress is not None:
-        found.append(window_scores.c.distress >= wanted.min_distress)
+        found.append(moments.c.distress >= wanted.min_distress)
     return found
 
 
-def _at(table: Table, keys: Collection[MomentKey]) -> ColumnElement[bool]:
-    """True of the rows of these windows."""
-    columns = (table.c.conversation, table.c.participant, table.c.start_ns)
+def _after(after_ns: Mapping[Timeline, int]) -> ColumnElement[bool]:
+    """True of the windows of these timelines that start after their times."""
+    column = moments.c
+    return and_(
+        or_(
+            *(
+                and_(
+                    column.conversation == one.conversation,
+                    column.participant == one.participant,
+                    column.start_ns > start_ns,
+                )
+                for one, start_ns in after_ns.items()
+            )
+        ),
+        # the same once more, column by column: no index serves alternatives
+        column.conversation.in_({one.conversation for one in after_ns}),
+        column.participant.in_({one.participant for one in after_ns}),
+    )
+
+
+def _at(keys: Collection[MomentKey]) -> ColumnElement[bool]:
+    """True of these windows."""
+    columns = (moments.c.conversation, moments.c.participant, moments.c.start_ns)
     return and_(
         tuple_(*columns).in_([tuple(key) for key in keys]),
         # the same once more, column by column: SQLite looks up no tuples in an index

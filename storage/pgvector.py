@@ -12,28 +12,45 @@ from sqlalchemy.dialects.postgresql import ARRAY, REAL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.projection import SIZE
-from storage.engine import transaction
-from storage.moments import MomentFilter, MomentKey, Vector, nearest_first
+from storage.engine import statements, transaction
+from storage.moments import Candidate, MomentFilter, MomentKey, Vector, nearest_first, order
 
 INDEX: Final = "ix_moments_vector"
 _COLUMN: Final = f"(moments.vector::vector({SIZE}))"
 _OFFERED: Final = text("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'")
-_INSTALLED: Final = text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
-_PREPARE: Final = (
-    "CREATE EXTENSION IF NOT EXISTS vector",
-    (
-        f"CREATE INDEX IF NOT EXISTS {INDEX} ON moments "
-        f"USING hnsw ((vector::vector({SIZE})) vector_ip_ops)"
-    ),
+_INDEXED: Final = text(
+    "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)"
+).bindparams(index=INDEX)
+_READY: Final = text(
+    "SELECT extversion FROM pg_extension WHERE extname = 'vector' AND EXISTS "
+    "(SELECT FROM pg_index WHERE indexrelid = to_regclass(:index) AND indisvalid)"
+).bindparams(index=INDEX)
+_INSTALL: Final = text("CREATE EXTENSION IF NOT EXISTS vector")
+_DROP: Final = text(f"DROP INDEX CONCURRENTLY {INDEX}")
+_CREATE: Final = text(
+    f"CREATE INDEX CONCURRENTLY {INDEX} ON moments "
+    f"USING hnsw ((vector::vector({SIZE})) vector_ip_ops)"
 )
 ITERATES_SINCE: Final = (0, 8)
 """Since this version a search with filters goes on until it has as many as were asked for."""
+MOST_PASSED: Final = 100_000
+"""Moments that such a search looks at, at the most."""
 LEAST_SEARCHED, MOST_SEARCHED = 100, 1_000
 """Candidates of HNSW (`ef_search`): more is slower and nearer to exact; its own limit is 1000."""
 
 
+_COUNT: Final = text("ANALYZE moments, conversations")
+_PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
 async def prepare(engine: AsyncEngine) -> str | None:
     """Install the extension where the server offers it, and make the index; safe to repeat.
+
+    Nobody who stores waits for the index. One that was not finished is made anew. Rows are
+    counted: without that PostgreSQL may join whole tables before it looks at the index.
+
+    Args:
+        engine: without a limit for statements: an index over many moments takes minutes.
 
     Returns the version of the extension, None where the server has none.
 
@@ -44,16 +61,22 @@ async def prepare(engine: AsyncEngine) -> str | None:
     async with transaction(engine) as connection:
         if not await connection.scalar(_OFFERED):
             return None
-        for statement in _PREPARE:
-            await connection.execute(text(statement))
-        return await installed(connection)
+        await connection.execute(_INSTALL)
+        is_valid = await connection.scalar(_INDEXED)
+    async with statements(engine) as connection:
+        if is_valid is False:
+            await connection.execute(_DROP)
+        if not is_valid:
+            await connection.execute(_CREATE)
+        await connection.execute(_COUNT)
+        return await ready(connection)
 
 
-async def installed(connection: AsyncConnection) -> str | None:
-    """The version of the extension in this database; None without it, and on SQLite."""
+async def ready(connection: AsyncConnection) -> str | None:
+    """The version of the extension if moments are indexed with it; None if not, and on SQLite."""
     if connection.dialect.name != "postgresql":
         return None
-    version: str | None = await connection.scalar(_INSTALLED)
+    version: str | None = await connection.scalar(_READY)
     return version
 
 
@@ -65,8 +88,8 @@ async def rank(
     query: Vector,
     wanted: MomentFilter,
     most: int,
-) -> list[MomentKey]:
-    """The `most` admitted moments near `query`, the nearest first; nearly exact, as HNSW is.
+) -> list[Candidate]:
+    """The `most` admitted moments near `query`, in `order`; nearly exact, as HNSW is.
 
     Args:
         connection: in a transaction of its own: it is set up for this question.
@@ -77,13 +100,22 @@ async def rank(
         wanted: which moments are ranked at all.
         most: at most so many.
     """
+    # a plan for any filter fits none: what it would read of a table depends on what is asked for
+    await connection.execute(_PLAN_ANEW)
     searched = min(MOST_SEARCHED, max(LEAST_SEARCHED, most))
     await connection.execute(text(f"SET LOCAL hnsw.ef_search = {searched}"))
     if _parsed(version) >= ITERATES_SINCE:
-        await connection.execute(text("SET LOCAL hnsw.iterative_scan = strict_order"))
+        await connection.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
+        await connection.execute(text(f"SET LOCAL hnsw.max_scan_tuples = {MOST_PASSED}"))
     statement = nearest_first(tenant, space, wanted, _distance(query), most)
     rows = await connection.execute(statement)
-    return [MomentKey(row.conversation, row.participant, row.start_ns) for row in rows]
+    found = [
+        Candidate(
+            MomentKey(row.conversation, row.participant, row.start_ns), row.end_ns, -row.distance
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda one: order(one.similarity, one.key))
 
 
 def _distance(query: Vector) -> ColumnElement[float]:

@@ -243,7 +243,7 @@ async def _commit(
         await rollups.add(connection, rollups.count(batch.scores, facts[key]))
         if batch.key.run == LIVE_RUN:
             await write_words(connection, key, batch.words)
-            await write_moments(connection, batch.key, batch.moments)
+            await write_moments(connection, batch.key, batch.moments, batch.scores)
     await write_outbox(
         connection,
         [

@@ -162,9 +162,16 @@ moments: Final = Table(
     Column("vector", Vector, nullable=False),
     Column("imputed", Boolean, nullable=False),
     Column("space", String(128), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("label", String(16)),
+    Column("distress", Double),
     Index(None, "tenant", "start_ns"),
 )
-"""Windows of `live` as they are searched for; only where search is switched on."""
+"""Windows of `live` as they are searched for; only where search is switched on.
+
+`role`, `label` and `distress` are those of the score: what is filtered by lies beside what is
+ranked by, or PostgreSQL would have to guess how much a join leaves.
+"""
 
 own_labels: Final = Table(
     "own_labels",

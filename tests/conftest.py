@@ -7,6 +7,7 @@ import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,7 +77,14 @@ def kafka_bootstrap() -> str:
 @pytest.fixture
 async def postgres_url() -> AsyncIterator[str]:
     """URL of an empty PostgreSQL database of this test."""
-    server = make_url(service("database"))
+    async with empty_database(service("database")) as url:
+        yield url
+
+
+@asynccontextmanager
+async def empty_database(server_url: str) -> AsyncIterator[str]:
+    """URL of a new database on a server, dropped at the end."""
+    server = make_url(server_url)
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = await asyncpg.connect(
         host=server.host, port=server.port, user=server.username, password=server.password,

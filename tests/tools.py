@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,16 +18,16 @@ def program(name: str) -> str:
     """Path of `promtool`, `prometheus-alertmanager`, `amtool`, `node` …; skips the test without."""
     unpacked = UNPACKED / name
     found = str(unpacked) if unpacked.exists() else shutil.which(name)
-    return found or _missing(f"no {name}: run `make test` on Debian, or put one on the path")
+    return found or missing(f"no {name}: run `make test` on Debian, or put one on the path")
 
 
 def node_module(name: str) -> Path:
     """Folder of an npm package of tests/node; skips the test without."""
     folder = MODULES / name
-    return folder if folder.is_dir() else Path(_missing(f"no {name}: run `npm ci` in tests/node"))
+    return folder if folder.is_dir() else missing(f"no {name}: run `npm ci` in tests/node")
 
 
-def _missing(reason: str) -> str:
+def missing(reason: str) -> NoReturn:
     """What is optional on a desk must be there in CI, or the suite would be green for nothing."""
     if os.environ.get("CI"):
         pytest.fail(reason)

@@ -27,7 +27,7 @@ async def _upgrade(settings: Settings) -> None:
     from storage.engine import open_engine
     from storage.upgrade import upgrade as upgrade_schema
 
-    engine = open_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings.database_url.get_secret_value(), statement_timeout_s=None)
     try:
         done = await upgrade_schema(engine)
         version = await _pgvector(engine) if settings.search else None

@@ -1,24 +1,31 @@
 """Moments are found in both databases, and nothing that is gone ever is."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.labels import Emotion, Role
 from storage import pgvector
 from storage.digests import Digests
-from storage.engine import snapshot
+from storage.engine import open_engine, snapshot, transaction
 from storage.erasure import Eraser
-from storage.moment_search import MomentSearch, Ranking, Size
+from storage.moment_search import COUNT_S, MomentSearch, Ranking, Size
 from storage.moments import MomentFilter, MomentKey, count_moments
 from storage.results import ResultStore
+from storage.upgrade import upgrade
 from storage.values import ConversationKey, ParticipantBatch, Progress, Utterance
 from storage.withdrawal import PolicyStore
+from tests.conftest import empty_database, service
 from tests.integration.test_withdrawal import news, no
 from tests.moments import SPACE, searchable, towards
+from tests.pgvector_server import pgvector_server
 from tests.scores import SECOND_NS, START_NS, distressed
 
 QUERY = towards(1.0)
@@ -50,6 +57,31 @@ def call(
     return searchable(scores, vectors, expected, space=space, queue=queue)
 
 
+@pytest.fixture(scope="session")
+def with_pgvector() -> Iterator[str]:
+    """URL of a server that has it."""
+    with pgvector_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "pgvector"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """An empty database at the newest revision: searched in memory, or by pgvector."""
+    async with AsyncExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+        else:
+            is_plain = request.param == "postgresql"
+            server = service("database") if is_plain else request.getfixturevalue("with_pgvector")
+            url = await stack.enter_async_context(empty_database(server))
+        engine = open_engine(url)
+        stack.push_async_callback(engine.dispose)
+        await upgrade(engine)
+        if request.param == "pgvector":
+            assert await pgvector.prepare(engine)
+        yield engine
+
+
 async def store(engine: AsyncEngine, *batches: ParticipantBatch) -> None:
     result = await ResultStore(engine).commit(batches)
     assert not result.failed
@@ -57,8 +89,10 @@ async def store(engine: AsyncEngine, *batches: ParticipantBatch) -> None:
 
 
 def searching(engine: AsyncEngine, **options: float) -> MomentSearch:
-    """Looks for news at each question."""
-    return MomentSearch(engine, SPACE, **{"fresh_s": 0.0, **options})  # type: ignore[arg-type]
+    """Looks for news, and counts, at each question: a minute passes between any two looks."""
+    clock_s = itertools.count(0.0, COUNT_S).__next__
+    given = {"fresh_s": 0.0, **options}
+    return MomentSearch(engine, SPACE, clock_s=clock_s, **given)  # type: ignore[arg-type]
 
 
 async def found(
@@ -245,17 +279,29 @@ async def test_only_what_is_there_has_a_vector(engine: AsyncEngine) -> None:
 
 async def pgvector_of(engine: AsyncEngine) -> str | None:
     async with snapshot(engine) as connection:
-        return await pgvector.installed(connection)
+        return await pgvector.ready(connection)
 
 
-async def test_pgvector_ranks_as_the_index_in_memory_does(engine: AsyncEngine) -> None:
+async def test_how_it_is_ranked_changes_no_result(engine: AsyncEngine) -> None:
     cosines = [round(0.99 - 0.015 * n, 4) for n in range(60)]
     await store(engine, call(*cosines), call(0.5, conversation="c-2", queue="sales"))
-    exact = await found(searching(engine), most=20)
-    if await pgvector.prepare(engine) is None:
-        pytest.skip("this database server does not offer the extension pgvector")
-    assert await pgvector.prepare(engine) == await pgvector_of(engine)
-    search = searching(engine)
-    assert similarities(await found(search, most=20)) == similarities(exact)
+    assert similarities(await found(searching(engine), most=20)) == cosines[:20]
     sales = MomentFilter(queue="sales")
-    assert similarities(await found(search, sales)) == [0.5]
+    assert similarities(await found(searching(engine), sales)) == [0.5]
+
+
+async def test_an_index_that_was_not_finished_is_made_anew(engine: AsyncEngine) -> None:
+    version = await pgvector_of(engine)
+    if version is None:
+        assert await pgvector.prepare(engine) is None
+        return
+    await store(engine, call(0.5))
+    async with transaction(engine) as connection:  # as a build that was interrupted leaves it
+        await connection.execute(
+            text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(:index)"),
+            {"index": pgvector.INDEX},
+        )
+    assert await pgvector_of(engine) is None, "it is searched in memory meanwhile"
+    assert similarities(await found(searching(engine))) == [0.5]
+    assert await pgvector.prepare(engine) == version
+    assert await pgvector_of(engine) == version

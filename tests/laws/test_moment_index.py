@@ -9,8 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.labels import EMOTIONS, Emotion, Role
-from storage.moment_index import MomentIndex, order
-from storage.moments import IndexedMoment, MomentFilter, MomentKey, Standing, Timeline, Vector
+from storage.moment_index import MomentIndex
+from storage.moments import (
+    Candidate,
+    IndexedMoment,
+    MomentFilter,
+    MomentKey,
+    Standing,
+    Timeline,
+    Vector,
+    order,
+)
 from tests.moments import exact_vectors
 
 pytestmark = pytest.mark.laws
@@ -29,6 +38,7 @@ def some_moments(draw: st.DrawFn) -> list[IndexedMoment]:
     return [
         IndexedMoment(
             key=key,
+            end_ns=key.start_ns + 3,
             vector=draw(exact_vectors()),
             queue=QUEUES[key.conversation],
             role=draw(st.sampled_from(Role)),
@@ -71,13 +81,13 @@ def admits(wanted: MomentFilter, one: IndexedMoment) -> bool:
 
 def by_definition(
     moments: Sequence[IndexedMoment], query: Vector, wanted: MomentFilter, most: int
-) -> list[MomentKey]:
+) -> list[Candidate]:
     near = [
-        (*order(float(one.vector.astype(np.float64) @ query.astype(np.float64)), one.key), one.key)
+        Candidate(one.key, one.end_ns, float(one.vector.astype(np.float64) @ query))
         for one in moments
         if admits(wanted, one)
     ]
-    return [key for *_, key in sorted(near)[:most]]
+    return sorted(near, key=lambda one: order(one.similarity, one.key))[:most]
 
 
 def indexed(moments: Sequence[IndexedMoment]) -> MomentIndex:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -181,9 +181,16 @@ def start_kafka(folder: Path) -> tuple[str, int]:
     return f"127.0.0.1:{port}", pid
 
 
-def start_postgres(folder: Path) -> tuple[str, int]:
-    """A private cluster; root may not run it, so as root the user postgres does."""
+def start_postgres(folder: Path, programs: Path | None = None) -> tuple[str, int]:
+    """A private cluster; root may not run it, so as root the user postgres does.
+
+    `programs` is where initdb and pg_ctl lie; None looks where Debian has them, then on the path.
+    """
     folder.mkdir()
+
+    def tool(name: str) -> Path | str:
+        return programs / name if programs else postgres_tool(name) or name
+
     port = free_port()
     as_user: list[str] = []
     if os.geteuid() == 0:
@@ -192,7 +199,7 @@ def start_postgres(folder: Path) -> tuple[str, int]:
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
     data = folder / "data"
     run(
-        *as_user, postgres_tool("initdb") or "initdb", "-D", data, "-U", "affectstream",
+        *as_user, tool("initdb"), "-D", data, "-U", "affectstream",
         "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
         cwd=folder,
     )  # fmt: skip
@@ -202,7 +209,7 @@ def start_postgres(folder: Path) -> tuple[str, int]:
         "-c fsync=off -c full_page_writes=off -c max_connections=100 -c shared_buffers=64MB"
     )
     run(
-        *as_user, postgres_tool("pg_ctl") or "pg_ctl", "-D", data, "-w", "-t", str(READY_S),
+        *as_user, tool("pg_ctl"), "-D", data, "-w", "-t", str(READY_S),
         "-l", data / "server.log", "-s", "-o", options, "start",
         cwd=folder,
     )  # fmt: skip
@@ -286,12 +293,8 @@ def up() -> None:
             say(f"{name} at {state[name]}")
 
 
-def down() -> None:
-    """End what `up` started, by process id."""
-    state = read_state()
-    if state.get("compose"):
-        compose("down", "--volumes")
-    pids = state.get("pids", {}).values()
+def end(pids: Collection[int]) -> None:
+    """End processes that were started here, by force after a while."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids:
             if alive(pid):
@@ -299,6 +302,15 @@ def down() -> None:
         deadline = time.monotonic() + 15
         while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.1)
+
+
+def down() -> None:
+    """End what `up` started, by process id."""
+    state = read_state()
+    if state.get("compose"):
+        compose("down", "--volumes")
+    pids = state.get("pids", {}).values()
+    end(pids)
     if "folder" in state:
         shutil.rmtree(state["folder"], ignore_errors=True)
     STATE.unlink(missing_ok=True)

@@ -21,8 +21,8 @@ def test_filters_stand_beside_an_order_that_the_index_serves() -> None:
     assert f"(moments.vector::vector({SIZE})) <#> " in order
     assert f"::vector({SIZE})" in order.replace(" ", "").partition("<#>")[2]
     assert "CAST" in order
-    for part in ("moments.tenant", "moments.space", "window_scores.label", "conversations.queue",
-                 "window_scores.distress >="):  # fmt: skip
+    for part in ("moments.tenant", "moments.space", "moments.label", "conversations.queue",
+                 "moments.distress >="):  # fmt: skip
         assert part in where.partition("WHERE")[2], part
 
 
@@ -39,4 +39,4 @@ def test_versions_are_compared_as_numbers() -> None:
 async def test_a_database_without_it_is_searched_in_memory(engine: AsyncEngine) -> None:
     assert await pgvector.prepare(engine) is None
     async with snapshot(engine) as connection:
-        assert await pgvector.installed(connection) is None
+        assert await pgvector.ready(connection) is None

@@ -24,6 +24,9 @@ def upgrade() -> None:
         sa.Column("vector", _vector, nullable=False),
         sa.Column("imputed", sa.Boolean(), nullable=False),
         sa.Column("space", sa.String(length=128), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("label", sa.String(length=16)),
+        sa.Column("distress", sa.Double()),
         sa.PrimaryKeyConstraint(
             "tenant", "conversation", "participant", "start_ns", name=op.f("pk_moments")
         ),
