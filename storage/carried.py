@@ -29,6 +29,16 @@ def carried_through(
     return call
 
 
+async def settled() -> None:
+    """Wait for all reads of this event loop whose callers have gone.
+
+    An engine that is disposed of while one of them has a connection never closes that one.
+    """
+    loop = asyncio.get_running_loop()
+    while left := [task for task in _running if task.get_loop() is loop]:
+        await asyncio.wait(left)
+
+
 def _forget(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if not task.cancelled():

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.carried import carried_through
+from storage.carried import carried_through, settled
 from storage.errors import StoreUnavailableError
 from storage.feed import StoredFeed
 
@@ -24,8 +24,8 @@ async def test_a_read_in_a_stream_that_ends_leaves_no_connection_behind(
             await asyncio.sleep(0)
         group.cancel_scope.cancel()
     async with asyncio.timeout(5):
-        while asyncio.all_tasks() - before:
-            await asyncio.sleep(0.01)
+        await settled()
+    assert asyncio.all_tasks() == before
     gc.collect()
     assert await feed.after(0, 10) == []
 

@@ -384,6 +384,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 @pytest.fixture
 async def bench(prepared: Prepared) -> AsyncIterator[Bench]:
+    for behind in ("-wal", "-shm"):  # of the copy before, which this one must not read
+        prepared.work.with_name(prepared.work.name + behind).unlink(missing_ok=True)
+    prepared.work.unlink(missing_ok=True)
     shutil.copy(prepared.path, prepared.work)
     try:
         yield Bench(prepared.engine, prepared.app, prepared.mine, prepared.theirs)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from storage.carried import settled
 from storage.erasure import Eraser
 from streams.serving import problems
 from streams.serving.access.body_limit import BodyLimit
@@ -68,6 +69,8 @@ def create_app(
 ) -> FastAPI:
     """Build the API. It opens nothing and closes nothing that it is given.
 
+    When it has ended none of its reads goes on: the engine may be disposed of.
+
     Args:
         engine: of the database.
         authenticate: says who asks; every query is bound to their tenant.
@@ -93,6 +96,7 @@ def create_app(
             reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await reading
+            await settled()
 
     app = Documented(
         title="affectstream",
