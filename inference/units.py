@@ -4,4 +4,6 @@ from typing import Final
 
 MS_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000 * MS_NS
-DAY_NS: Final = 86_400 * SECOND_NS
+MINUTE_NS: Final = 60 * SECOND_NS
+HOUR_NS: Final = 60 * MINUTE_NS
+DAY_NS: Final = 24 * HOUR_NS

@@ -20,11 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.labels import Role
 from inference.score import DECIMALS, WindowScore
+from inference.units import MINUTE_NS
 from storage.carried import carried_through
 from storage.decisions import permitted_now
 from storage.engine import snapshot
 from storage.schema import (
-    MINUTE_NS,
     SCALE,
     conversations,
     participants,
@@ -37,7 +37,7 @@ from storage.values import LIVE_RUN, ConversationKey
 
 HOLD_NS: Final = 30_000_000_000
 """An estimate stands for this long after the last window that had one: people listen, too."""
-LONGEST_WINDOW_NS: Final = 60_000_000_000
+LONGEST_WINDOW_NS: Final = MINUTE_NS
 TREND_NS: Final = 10 * MINUTE_NS
 """How far back the trend of a participant reaches from their newest window."""
 _KEY: Final = ("tenant", "run", "conversation", "participant")

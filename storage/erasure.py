@@ -13,6 +13,7 @@ from sqlalchemy import Table, Text, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.contract import format_time
+from inference.units import HOUR_NS
 from storage.cache import Cache
 from storage.digests import Digests
 from storage.engine import snapshot, transaction
@@ -29,7 +30,6 @@ from storage.schema import (
 from storage.tombstones import hold_off_writers, raise_tombstone
 from storage.values import EVERYBODY, ConversationKey
 
-HOUR_NS: Final = 3_600_000_000_000
 PSEUDONYM: Final = "erased:"
 _KEPT: Final = (policy_decisions, consents)
 """What was decided and said stays on record under pseudonyms: it shows that rules were kept."""

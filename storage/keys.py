@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping, exists, insert, or_, select, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.units import MINUTE_NS
 from storage.engine import snapshot, transaction
 from storage.errors import StoreUnavailableError
 from storage.schema import api_keys
@@ -20,7 +21,7 @@ PREFIX: Final = "as_"
 """Makes a leaked key findable by scanners of source code."""
 _RANDOM_BYTES: Final = 32
 _SHAPE: Final = re.compile(r"as_[A-Za-z0-9_-]{43}")
-USED_EVERY_NS: Final = 60_000_000_000
+USED_EVERY_NS: Final = MINUTE_NS
 """`used_ns` is written at most so often: reading should not become writing."""
 
 

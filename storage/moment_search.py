@@ -81,7 +81,8 @@ class Size:
 
     most: int
     per_conversation: int | None = None
-    """At most so many of one conversation, or one long angry call would fill the result."""
+    """At most so many of one, where the filter names no conversation: one long angry call would
+    fill the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +161,13 @@ class MomentSearch:
         async with mine.turn:
             version = await self._pgvector()
             found: dict[MomentKey, FoundMoment] = {}
+            each = None if wanted.conversation else size.per_conversation
             asked = min(MOST_CANDIDATES, max(1, size.most) * FIRST_LOOK)
             for _ in range(LOOKS):
                 if version is None:
                     await self._follow(tenant, mine)
                 candidates = await self._rank(tenant, mine, version, query, wanted, asked)
-                chosen = _apart(candidates, size)
+                chosen = _apart(candidates, size.most, each)
                 if len(chosen) < size.most and len(candidates) == asked < MOST_CANDIDATES:
                     asked = min(MOST_CANDIDATES, asked * LOOK_FURTHER)
                     continue
@@ -335,15 +337,17 @@ def _parts(news: Mapping[Timeline, Standing]) -> Iterator[dict[Timeline, Standin
         yield {name: news[name] for name in names[first : first + TIMELINES_AT_ONCE]}
 
 
-def _apart(candidates: Iterable[Candidate], size: Size) -> list[MomentKey]:
+def _apart(
+    candidates: Iterable[Candidate], most: int, per_conversation: int | None
+) -> list[MomentKey]:
     """The nearest; of windows of one timeline that overlap, only the nearest of them."""
     of_conversation: Counter[str] = Counter()
     taken: dict[Timeline, list[Candidate]] = {}
     chosen: list[MomentKey] = []
     for one in candidates:
-        if len(chosen) == size.most:
+        if len(chosen) == most:
             break
-        if of_conversation[one.key.conversation] == size.per_conversation:
+        if of_conversation[one.key.conversation] == per_conversation:
             continue
         beside = taken.setdefault(one.key.timeline, [])
         if not any(_overlap(one, other) for other in beside):

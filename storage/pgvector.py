@@ -7,7 +7,7 @@ database without the extension has the same tables, and is searched by an index 
 from typing import Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, bindparam, cast, literal_column, text
+from sqlalchemy import ColumnElement, bindparam, cast, func, literal_column, select, text, true
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -31,16 +31,13 @@ _CREATE: Final = text(
     f"CREATE INDEX CONCURRENTLY {INDEX} ON moments "
     f"USING hnsw ((vector::vector({SIZE})) vector_ip_ops)"
 )
+_ANALYZE: Final = text("ANALYZE moments, conversations")
 ITERATES_SINCE: Final = (0, 8)
 """Since this version a search with filters goes on until it has as many as were asked for."""
 MOST_PASSED: Final = 100_000
 """Moments that such a search looks at, at the most."""
 LEAST_SEARCHED, MOST_SEARCHED = 100, 1_000
 """Candidates of HNSW (`ef_search`): more is slower and nearer to exact; its own limit is 1000."""
-
-
-_COUNT: Final = text("ANALYZE moments, conversations")
-_PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
 async def prepare(engine: AsyncEngine) -> str | None:
@@ -68,7 +65,7 @@ async def prepare(engine: AsyncEngine) -> str | None:
             await connection.execute(_DROP)
         if not is_valid:
             await connection.execute(_CREATE)
-        await connection.execute(_COUNT)
+        await connection.execute(_ANALYZE)
         return await ready(connection)
 
 
@@ -100,13 +97,16 @@ async def rank(
         wanted: which moments are ranked at all.
         most: at most so many.
     """
-    # a plan for any filter fits none: what it would read of a table depends on what is asked for
-    await connection.execute(_PLAN_ANEW)
-    searched = min(MOST_SEARCHED, max(LEAST_SEARCHED, most))
-    await connection.execute(text(f"SET LOCAL hnsw.ef_search = {searched}"))
+    chosen = {
+        # a plan for any filter fits none: what is best to read depends on what is asked for
+        "plan_cache_mode": "force_custom_plan",
+        "hnsw.ef_search": str(min(MOST_SEARCHED, max(LEAST_SEARCHED, most))),
+    }
     if _parsed(version) >= ITERATES_SINCE:
-        await connection.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
-        await connection.execute(text(f"SET LOCAL hnsw.max_scan_tuples = {MOST_PASSED}"))
+        chosen["hnsw.iterative_scan"] = "relaxed_order"
+        chosen["hnsw.max_scan_tuples"] = str(MOST_PASSED)
+    for_this_one = [func.set_config(name, value, true()) for name, value in chosen.items()]
+    await connection.execute(select(*for_this_one))
     statement = nearest_first(tenant, space, wanted, _distance(query), most)
     rows = await connection.execute(statement)
     found = [

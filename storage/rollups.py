@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inference.labels import EMOTIONS, MODALITIES
 from inference.score import WindowScore
+from inference.units import MINUTE_NS
 from storage.engine import snapshot
 from storage.inserts import insert_into
-from storage.schema import MINUTE_NS, SCALE, rollups
+from storage.schema import SCALE, rollups
 from storage.scores import read_scores, scores_on
 from storage.values import ConversationFacts, ConversationKey, ParticipantKey
 

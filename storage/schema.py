@@ -27,7 +27,6 @@ from inference.labels import EMOTIONS, MODALITIES
 from storage.vectors import Vector
 
 SCALE: Final = 10_000
-MINUTE_NS: Final = 60_000_000_000
 
 metadata: Final = MetaData(
     naming_convention={

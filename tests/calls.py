@@ -9,13 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.labels import Role
 from inference.score import Decision, WindowScore
+from inference.units import DAY_NS, MINUTE_NS
 from storage.results import ResultStore
 from storage.values import ConversationFacts, ParticipantBatch, ParticipantFacts
-from tests.scores import SECOND_NS, START_NS, batch, distressed
+from tests.scores import START_NS, batch, distressed
 
-MINUTE_NS = 60 * SECOND_NS
-HOUR_NS = 60 * MINUTE_NS
-DAY_NS = 24 * HOUR_NS
 MIDNIGHT_NS = START_NS // DAY_NS * DAY_NS
 
 

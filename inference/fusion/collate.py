@@ -19,7 +19,7 @@ NOTHING: Final = Features.whole("", np.zeros(0, np.float32))
 LEAST_WEIGHT: Final = 1e-6
 """Less is none: networks are trained in single precision, which must still tell it from 0."""
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +93,7 @@ def collate(
         vectors=tuple(torch.from_numpy(one) for one in vectors),
         tokens=tuple(torch.from_numpy(one) for one in tokens),
         token_present=tuple(torch.from_numpy(one) for one in token_present),
-        log_prior=torch.from_numpy(log_prior.astype(np.float64)),
+        log_prior=torch.from_numpy(log_prior),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from inference.score import WindowScore
-from inference.units import SECOND_NS
+from inference.units import HOUR_NS, SECOND_NS
 from storage.hindsight import Reviewed
 from storage.values import AlertState, ConversationFacts, ParticipantKey, Transition
 from streams.alerts.book import RuleBook
@@ -21,7 +21,6 @@ FLAP_NS: Final = 300 * SECOND_NS
 """An alert that fires again for the same participant so soon after it resolved is a flap."""
 LEVELS: Final = 19
 """Thresholds beside the rule's own that are tried, evenly over what the metric may be."""
-HOUR_NS: Final = 3_600 * SECOND_NS
 _OWN: Final = "rule"
 _SAME: Final[Mapping[str, str]] = {"smoothed": "distress"}
 """A verdict on one says as much of the other."""

@@ -86,7 +86,7 @@ def search(
         min_distress=min_distress,
     )
     settings = read_settings(tenant=tenant)
-    size = Size(limit, None if conversation else per_conversation)
+    size = Size(limit, per_conversation)
     found = asyncio.run(_search(settings, description, wanted, size))
     from streams.serving.api.bodies_search import moment_body
 

@@ -21,13 +21,13 @@ from typing import Final, Protocol
 import msgspec
 from fastapi.sse import format_sse_event
 
+from inference.units import HOUR_NS
 from storage.cache import LiveMessage
 from storage.errors import StoreUnavailableError
 from storage.feed import FeedEvent
 from storage.values import ConversationKey
 from streams.telemetry import logger
 
-HOUR_NS: Final = 3_600_000_000_000
 QUEUE_SIZE: Final = 256
 PAGE: Final = 500
 TOGETHER: Final = 64

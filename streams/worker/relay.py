@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from inference.contract import to_json
 from inference.errors import AffectstreamError
 from inference.score import WindowScore
+from inference.units import HOUR_NS
 from storage.aggregates import read_aggregates, unknown_among
 from storage.cache import Cache, LiveMessage
 from storage.errors import StoreUnavailableError
@@ -46,7 +47,7 @@ BATCH: Final = 500
 IDLE_S: Final = 0.2
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
-KEEP_FEED_NS: Final = 3_600_000_000_000
+KEEP_FEED_NS: Final = HOUR_NS
 UNKNOWN_S: Final = 30.0
 """How often deliveries for targets that no setting names are looked for."""
 UNKNOWN_SINK: Final = "unknown"

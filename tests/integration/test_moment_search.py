@@ -1,10 +1,8 @@
 """Moments are found in both databases, and nothing that is gone ever is."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,20 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from inference.labels import Emotion, Role
 from storage import pgvector
 from storage.digests import Digests
-from storage.engine import open_engine, snapshot, transaction
+from storage.engine import snapshot, transaction
 from storage.erasure import Eraser
 from storage.moment_search import COUNT_S, MomentSearch, Ranking, Size
 from storage.moments import MomentFilter, MomentKey, count_moments
 from storage.results import ResultStore
-from storage.upgrade import upgrade
 from storage.values import ConversationKey, ParticipantBatch, Progress, Utterance
 from storage.withdrawal import PolicyStore
-from tests.conftest import empty_database, service
 from tests.integration.test_withdrawal import news, no
 from tests.moments import SPACE, searchable, towards
-from tests.pgvector_server import pgvector_server
 from tests.scores import SECOND_NS, START_NS, distressed
 
+pytestmark = pytest.mark.parametrize(
+    "database_url", ["sqlite", "postgresql", "pgvector"], indirect=True
+)
 QUERY = towards(1.0)
 APART = 3
 """Seconds from one window to the next that does not overlap it."""
@@ -55,31 +53,6 @@ def call(
     ]
     vectors = [towards(cosine) for cosine in cosines]
     return searchable(scores, vectors, expected, space=space, queue=queue)
-
-
-@pytest.fixture(scope="session")
-def with_pgvector() -> Iterator[str]:
-    """URL of a server that has it."""
-    with pgvector_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "pgvector"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    """An empty database at the newest revision: searched in memory, or by pgvector."""
-    async with AsyncExitStack() as stack:
-        if request.param == "sqlite":
-            url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-        else:
-            is_plain = request.param == "postgresql"
-            server = service("database") if is_plain else request.getfixturevalue("with_pgvector")
-            url = await stack.enter_async_context(empty_database(server))
-        engine = open_engine(url)
-        stack.push_async_callback(engine.dispose)
-        await upgrade(engine)
-        if request.param == "pgvector":
-            assert await pgvector.prepare(engine)
-        yield engine
 
 
 async def store(engine: AsyncEngine, *batches: ParticipantBatch) -> None:

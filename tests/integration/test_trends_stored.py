@@ -7,10 +7,11 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.labels import EMOTIONS, Role
+from inference.units import DAY_NS, HOUR_NS
 from storage.engine import transaction
 from storage.schema import window_evidence, window_scores
 from storage.trends import Group, Stretch, read_cells
-from tests.calls import DAY_NS, HOUR_NS, MIDNIGHT_NS, Call, store_calls
+from tests.calls import MIDNIGHT_NS, Call, store_calls
 
 CALLS = (
     Call(values=(0.2, 0.4, None), agents=("ann",)),

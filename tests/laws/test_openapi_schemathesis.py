@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import parse_time
+from inference.units import MINUTE_NS
 from storage.cache import MemoryCache
 from storage.engine import open_engine
 from storage.erasure import Eraser
@@ -34,7 +35,7 @@ from storage.upgrade import upgrade
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.serving.finder import Finder
-from tests.calls import MIDNIGHT_NS, MINUTE_NS, Call, store_calls
+from tests.calls import MIDNIGHT_NS, Call, store_calls
 from tests.moments import SPACE, FakeSpace, noise, searchable
 from tests.scores import distressed
 from tests.unit.test_cross_tenant import ALERT, DIGESTS, OUTBOX, THEIRS, fill

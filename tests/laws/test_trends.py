@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import format_time
 from inference.labels import EMOTIONS, Role
+from inference.units import DAY_NS, HOUR_NS, MINUTE_NS
 from storage.cache import MemoryCache
 from storage.engine import open_engine
 from storage.trends import Cell, Group, Stretch, read_cells
@@ -23,7 +24,7 @@ from storage.upgrade import upgrade
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.serving.trends import withheld
-from tests.calls import DAY_NS, HOUR_NS, MIDNIGHT_NS, MINUTE_NS, Call, scores_of, store_calls
+from tests.calls import MIDNIGHT_NS, Call, scores_of, store_calls
 
 NUMBERS = itertools.count()
 VALUES = st.none() | st.integers(0, 10_000).map(lambda value: value / 10_000)

@@ -15,6 +15,7 @@ from inference.labels import Role
 from inference.narrator.contract import Narrative
 from inference.narrator.incident import IncidentRecord
 from inference.narrator.template import TemplateNarrator
+from inference.units import DAY_NS, HOUR_NS
 from storage.cache import MemoryCache
 from storage.results import ResultStore
 from storage.values import Utterance
@@ -22,7 +23,7 @@ from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
 from streams.telling import Teller
 from tests.alert_batches import judged, rises_and_falls
-from tests.calls import DAY_NS, HOUR_NS, MIDNIGHT_NS, Call, store_calls
+from tests.calls import MIDNIGHT_NS, Call, store_calls
 from tests.scores import SECOND_NS, START_NS, batch, distressed
 
 WEEK_NS = 7 * DAY_NS

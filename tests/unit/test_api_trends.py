@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import format_time
+from inference.units import DAY_NS, HOUR_NS, MINUTE_NS
 from storage.cache import MemoryCache
 from streams.serving.access.caller import everyone
 from streams.serving.api.service import build_api
-from tests.calls import DAY_NS, HOUR_NS, MIDNIGHT_NS, MINUTE_NS, Call, store_calls
+from tests.calls import MIDNIGHT_NS, Call, store_calls
 
 WEEK_NS = 7 * DAY_NS
 FROM = format_time(MIDNIGHT_NS)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from inference.units import MINUTE_NS
 from storage import handling
 from storage.alerts import (
     AlertDetail,
@@ -35,7 +36,6 @@ from streams.serving.api.schemas import answers
 from streams.serving.api.times import Moment
 from streams.serving.problems import ProblemError, documented
 
-MINUTE_NS: Final = 60_000_000_000
 DAY_MINUTES: Final = 1_440
 UUID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 TEXT: Final = r"^[^\x00]*$"

@@ -68,7 +68,6 @@ Wanted = Annotated[MomentFilter, Depends(admitted)]
 
 
 def sized(
-    wanted: Wanted,
     limit: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
     per_conversation: Annotated[
         int,
@@ -80,7 +79,7 @@ def sized(
     ] = PER_CONVERSATION,
 ) -> Size:
     """How much a query wants to see."""
-    return Size(limit, None if wanted.conversation else per_conversation)
+    return Size(limit, per_conversation)
 
 
 Sized = Annotated[Size, Depends(sized)]

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.labels import Role
+from inference.units import HOUR_NS
 from storage.alert_counts import count_alerts
 from storage.trends import Cell, Group, Stretch, read_cells
 from streams.serving.access.caller import Viewer
@@ -13,7 +14,7 @@ from streams.serving.answers import json_answer
 from streams.serving.api.bodies_summary import SummaryBody, summary_body
 from streams.serving.api.schemas import answers
 from streams.serving.api.times import Moment
-from streams.serving.api.trends import HOUR_NS, QueueParam, whole_range
+from streams.serving.api.trends import QueueParam, whole_range
 from streams.serving.problems import documented
 from streams.serving.summary import Read, summary
 from streams.serving.trends import WEEK_NS

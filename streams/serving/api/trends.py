@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.contract import format_time
 from inference.labels import Role
-from inference.units import DAY_NS, SECOND_NS
+from inference.units import DAY_NS, HOUR_NS, MINUTE_NS
 from storage.trends import Group, Stretch, read_cells
 from streams.serving.access.caller import Caller, Viewer
 from streams.serving.answers import json_answer
@@ -27,8 +27,6 @@ from streams.serving.api.times import Moment
 from streams.serving.problems import ProblemError, documented
 from streams.serving.trends import LEVEL, WEEK_NS, changes, withheld
 
-MINUTE_NS: Final = 60 * SECOND_NS
-HOUR_NS: Final = 60 * MINUTE_NS
 WIDTH_NS: Final[dict[BucketWidth, int]] = {"1m": MINUTE_NS, "1h": HOUR_NS, "1d": DAY_NS}
 PARENT_NS: Final[dict[BucketWidth, int]] = {"1m": HOUR_NS, "1h": DAY_NS}
 """The buckets that hold those of a width: a hidden one must not be what remains of them."""

@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from inference.contract import format_time
+from inference.units import HOUR_NS
 from storage.alerts import AlertNews
 from storage.outbox import Message
 from streams.cloud_events import JSON
@@ -16,7 +17,7 @@ from streams.worker.sinks.news import absolute, read_news
 
 SINK: Final = "alertmanager"
 PATH: Final = "/api/v2/alerts"
-FIRES_AT_MOST_NS: Final = 4 * 3_600_000_000_000
+FIRES_AT_MOST_NS: Final = 4 * HOUR_NS
 """A firing alert says that it ends so long after it was sent, so that Alertmanager's own
 `resolve_timeout` does not apply and nothing has to be sent again; its true end is sent when
 it comes. Longer than calls take: one whose end never came, say because it was erased, goes."""
