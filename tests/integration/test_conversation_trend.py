@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.score import WindowScore
+from inference.units import MINUTE_NS
 from storage.conversations import TREND_NS, list_conversations
 from storage.results import ResultStore
-from storage.schema import MINUTE_NS
 from tests.scores import START_NS, batch, distressed
 
 BEGIN_NS: Final = START_NS // MINUTE_NS * MINUTE_NS
