@@ -1,10 +1,18 @@
-"""What the page of one conversation decides by itself: what policy allows, and who withdrew."""
+"""What the page of one conversation decides: what policy allows, who withdrew, what it explains."""
 
+import asyncio
+from datetime import UTC
+from unittest.mock import create_autospec
+
+import pytest
 from msgspec.structs import replace
 
 from inference.contract import format_time
-from streams.serving.dashboard.client import PolicyFact, PolicyGround
-from streams.serving.dashboard.conversation.page import together, withdrawals
+from inference.score import WindowScore
+from streams.serving.dashboard.client import ApiClient, PolicyFact, PolicyGround
+from streams.serving.dashboard.conversation.page import ParticipantCard, together, withdrawals
+from tests.browser.story import spoken
+from tests.drawn import blank_page, labels
 from tests.scores import SECOND_NS, START_NS
 
 
@@ -41,3 +49,31 @@ def test_decisions_that_differ_in_the_modality_only_are_one() -> None:
         ("p-1", "voice, face"),
         ("p-2", "voice"),
     ]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("last", [1, None], ids=["another", "newest"])
+async def test_the_last_choice_is_explained_whichever_answer_comes_last(
+    monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...], last: int | None
+) -> None:
+    """Somebody picks a second, and another one (or the newest) before the first is read."""
+    scores = [spoken("c-1", "p-1", START_NS + n * SECOND_NS, 0.9) for n in range(2)]
+    answers = {one.end_ns: asyncio.Future[WindowScore]() for one in scores}
+
+    async def answer(_conversation: str, _participant: str, end_ns: int) -> WindowScore:
+        return await answers[end_ns]
+
+    client = create_autospec(ApiClient, instance=True)
+    client.score_at.side_effect = answer
+    with blank_page(monkeypatch) as drawn:
+        card = ParticipantCard(client, "c-1", "p-1", UTC)
+        choices = []
+        for at_ns in (scores[0].end_ns, None if last is None else scores[last].end_ns):
+            choices.append(asyncio.create_task(card.choose(at_ns)))
+            await asyncio.sleep(0)
+        for number in order:
+            answers[scores[number].end_ns].set_result(scores[number])
+            await asyncio.sleep(0)
+        await asyncio.gather(*choices)
+        explained = [text for text in labels(drawn) if text.startswith("Score of")]
+    assert explained == ([] if last is None else ["Score of 16:00:01 to 16:00:04"])

@@ -150,7 +150,7 @@ class Course:
     async def pick(self, event: events.GenericEventArguments) -> None:
         """The browser chose a second, or the newest again."""
         self._chosen_ns = parsed(str(event.args or ""))
-        for card in self._cards.values():
+        for card in tuple(self._cards.values()):  # one may join while another waits
             await card.choose(self._chosen_ns)
 
 
@@ -360,6 +360,7 @@ class ParticipantCard:
         self._participant = participant
         self._zone = zone
         self._newest: WindowScore | None = None
+        self._chosen_ns: int | None = None
         self._picked: WindowScore | None = None
         self._said: WindowScore | None = None
         self._edition = 0
@@ -397,21 +398,26 @@ class ParticipantCard:
             self._withdrawn.set_text(words.WITHDRAWN.format(at=at))
         if self._edition != timeline.edition:
             self._edition = timeline.edition
-            self._picked = None  # it may be one of those that were deleted
+            # it may be one of those that were deleted, or about to be read as one
+            self._chosen_ns = self._picked = None
         url = f"/points/{quote(self._conversation)}/{quote(self._participant)}"
         ui.run_javascript(f"drawChart({self._chart.id}, {json.dumps(url)})")
         self._newest = standing.latest
         self._explain()
 
     async def choose(self, at_ns: int | None) -> None:
-        """Explain the window that ended last at `at_ns`, or the newest one for None."""
-        self._picked = None
+        """Explain the window that ended last at `at_ns`, or the newest one for None.
+
+        The last choice holds, whichever answer comes last.
+        """
+        self._chosen_ns = at_ns
+        found = None
         if at_ns is not None:
             with contextlib.suppress(ApiUnavailableError, UnknownConversationError):
-                self._picked = await self._client.score_at(
-                    self._conversation, self._participant, at_ns
-                )
-        self._explain()
+                found = await self._client.score_at(self._conversation, self._participant, at_ns)
+        if self._chosen_ns == at_ns:
+            self._picked = found
+            self._explain()
 
     def _explain(self) -> None:
         score = self._picked or self._newest

@@ -237,12 +237,19 @@ class Editor:
         spec = self._spec()
         if spec is None:
             return
-        wanted = self._wanted.value.strip().replace(",", ".")
+        typed = self._wanted.value.strip().replace(",", ".")
+        try:
+            wanted = float(typed) if typed else None
+        except ValueError:
+            self._wanted.wrong("a number is needed")
+            return
+        self._wanted.wrong("")
         end_ns = time.time_ns() // SECOND_NS * SECOND_NS
         start_ns = end_ns - int(self._range.value) * DAY_S * SECOND_NS
         self._result.clear()
         with self._result:
-            ui.label("Running over stored scores …").classes("small")
+            running = ui.label("Running over stored scores …").classes("small")
+        found: api.Backtest | AffectstreamError
         try:
             found = await api.backtest(
                 self._desk.asking,
@@ -250,20 +257,19 @@ class Editor:
                 format_time(start_ns),
                 format_time(end_ns),
                 queue=self._queue.value.strip(),
-                wanted=float(wanted) if wanted else None,
+                wanted=wanted,
             )
-        except ValueError:
-            self._result.clear()
-            self._wanted.wrong("a number is needed")
         except AffectstreamError as exc:
-            self._result.clear()
-            self._refused(exc)
+            found = exc
+        if running.is_deleted:  # another was begun meanwhile, or the editor was closed
+            return
+        self._result.clear()
+        if isinstance(found, AffectstreamError):
+            self._refused(found)
         else:
-            self._wanted.wrong("")
             self._place(found, spec)
 
     def _place(self, found: api.Backtest, spec: api.Spec) -> None:
-        self._result.clear()
         with self._result:
             with ui.element("dl").classes("facts"):
                 for name, value in told(found):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from datetime import tzinfo
+from functools import partial
 from http import HTTPStatus
 from typing import Generic, TypeVar
 
@@ -27,6 +28,7 @@ class Section(Generic[T]):
         self._zone = zone
         self._shown: T | None = None
         self._read_ns = 0
+        self._newest: object = None
         self._trouble = ui.label().classes("trouble").props("role=status")
         self._trouble.set_visibility(False)
         self._box = ui.element("div")
@@ -34,26 +36,33 @@ class Section(Generic[T]):
             ui.html(words.LOADING, sanitize=False).classes("card empty")
 
     async def load(self) -> None:
-        """Read, and draw what is new."""
+        """Read, and draw what is new; of reads that overlap only the last to begin is drawn."""
+        newest = self._newest = object()
+        draw = await self._reading()
+        if self._newest is newest:
+            draw()
+
+    async def _reading(self) -> Callable[[], None]:
         try:
             found = await self._read()
         except NotOfferedError:
-            self._say(words.NOT_OFFERED)
+            return partial(self._say, words.NOT_OFFERED)
         except RefusedError as exc:
             if exc.status == HTTPStatus.FORBIDDEN:
-                self._say(words.NOT_ALLOWED)
-            else:
-                self._warn(str(exc))
+                return partial(self._say, words.NOT_ALLOWED)
+            return partial(self._warn, str(exc))
         except ApiUnavailableError as exc:
-            self._warn(str(exc))
-        else:
-            self._trouble.set_visibility(False)
-            self._read_ns = time.time_ns()
-            if found != self._shown:
-                self._shown = found
-                self._box.clear()
-                with self._box:
-                    self._place(found)
+            return partial(self._warn, str(exc))
+        return partial(self._show, found)
+
+    def _show(self, found: T) -> None:
+        self._trouble.set_visibility(False)
+        self._read_ns = time.time_ns()
+        if found != self._shown:
+            self._shown = found
+            self._box.clear()
+            with self._box:
+                self._place(found)
 
     def _say(self, html: str) -> None:
         self._shown = None

@@ -92,15 +92,15 @@ class TrendsPage:
 
     async def _read_courses(self) -> tuple[str, tuple[int, int], api.Trends]:
         bucket = "1h" if self._range.value in HOURLY else "1d"
-        start, end = map(format_time, self._range_ns)
-        found = await api.trends(self._desk.asking, self._group.value, bucket, start, end)
+        group, range_ns = self._group.value, self._range_ns  # another may be chosen meanwhile
+        found = await api.trends(self._desk.asking, group, bucket, *map(format_time, range_ns))
         self._floor = found.floor
-        return self._group.value, self._range_ns, found
+        return group, range_ns, found
 
     async def _read_changes(self) -> tuple[str, tuple[int, int], int, list[api.Change]]:
-        start, end = map(format_time, self._range_ns)
-        found = await api.changes(self._desk.asking, self._group.value, start, end)
-        return self._group.value, self._range_ns, self._floor, found
+        group, range_ns = self._group.value, self._range_ns
+        found = await api.changes(self._desk.asking, group, *map(format_time, range_ns))
+        return group, range_ns, self._floor, found
 
     def _place_courses(self, read: tuple[str, tuple[int, int], api.Trends]) -> None:
         group, (start_ns, end_ns), found = read
