@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -103,7 +103,7 @@ def is_transient(error: BaseException) -> bool:
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction that writes. Outages are StoreUnavailableError; other errors pass."""
-    with _outages_translated():
+    with _outages_translated(engine.url):
         async with engine.begin() as connection:
             yield connection
 
@@ -111,7 +111,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction that only reads: it waits for no writer. Errors as in `transaction`."""
-    with _outages_translated():
+    with _outages_translated(engine.url):
         async with engine.connect() as connection:
             yield await connection.execution_options(reading=True)
 
@@ -119,18 +119,22 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 @asynccontextmanager
 async def statements(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Statements that PostgreSQL runs outside of transactions only. Errors as in `transaction`."""
-    with _outages_translated():
+    with _outages_translated(engine.url):
         async with engine.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
-def _outages_translated() -> Iterator[None]:
+def _outages_translated(url: URL) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError, TimeoutError) as exc:
         if is_transient(exc):
-            raise StoreUnavailableError(f"the database does not answer: {reason(exc)}") from exc
+            # without who asks: name, password and options are nothing for a log
+            where = URL.create(url.drivername, None, None, url.host, url.port, url.database)
+            raise StoreUnavailableError(
+                f"the database at {where} (database_url) does not answer: {reason(exc)}"
+            ) from exc
         raise
 
 

@@ -252,9 +252,10 @@ async def test_the_migrations_make_the_tables_of_the_schema(engine: AsyncEngine)
 
 
 async def test_a_database_that_is_away_is_unavailable_and_not_a_crash() -> None:
-    engine = open_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    engine = open_engine("postgresql+asyncpg://nobody:secret@127.0.0.1:1/none?ssl=disable")
     store = ResultStore(engine, pause_s=0)
-    with pytest.raises(StoreUnavailableError, match="does not answer"):
+    told = r"at postgresql\+asyncpg://127\.0\.0\.1:1/none \(database_url\) does not answer"
+    with pytest.raises(StoreUnavailableError, match=told):
         await store.commit([batch([distressed(0)], None)])
     with pytest.raises(StoreUnavailableError):
         await store.resume("live", [KEY])
