@@ -25,15 +25,9 @@ from streams.serving.dashboard.asking import NotOfferedError
 from streams.serving.dashboard.desk import Desk
 from streams.serving.dashboard.live.raised import Alert
 from streams.serving.dashboard.shell import desk_words as words
+from streams.serving.dashboard.shell.desk_page import desk_page
 from streams.serving.dashboard.shell.forms import Field, action, grid, said
-from streams.serving.dashboard.shell.frame import (
-    TICK_S,
-    browser_zone,
-    frame,
-    heading,
-    show_state,
-    skip_link,
-)
+from streams.serving.dashboard.shell.frame import TICK_S, heading
 from streams.serving.dashboard.shell.section import Section
 from streams.serving.dashboard.trends.rows import minute
 
@@ -48,31 +42,18 @@ Change = Callable[[], Awaitable[Any]]
 
 async def alerts_page(desk: Desk) -> None:
     """Open alerts by severity, with evidence and what to do."""
-    skip_link("#main")
-    state = frame("")
-    with ui.element("main").classes("page").props("id=main tabindex=-1"):
-        heading(1, "Alerts")
-        ui.label(words.HEARD).classes("lead")
-        trouble = ui.label().classes("trouble")
-        page = AlertsPage(desk)
-        show_state(state, trouble, desk.board)
-    zone = await browser_zone()
-    await desk.known()
-    await page.begin(zone)
-
-    async def tick() -> None:
-        show_state(state, trouble, desk.board, zone)
-        await page.show()
-
-    ui.timer(TICK_S, tick)
+    async with desk_page(desk, "Alerts", words.HEARD) as zone:
+        page = AlertsPage(desk, zone)
+    await page.load()
+    ui.timer(TICK_S, page.show)
 
 
 class AlertsPage:
     """The queue with its filters."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, zone: tzinfo) -> None:
         self._desk = desk
-        self._zone: tzinfo | None = None
+        self._zone = zone
         self._wanted = Filter()
         self._state = OPEN
         self._others: Sequence[Alert] = ()
@@ -84,23 +65,19 @@ class AlertsPage:
         self._list = ui.element("div")
         self._empty = ui.html(words.LOADING, sanitize=False).classes("card empty")
         self._keys = ui.label(words.KEYS).classes("caveat")
-        self._dead_box = ui.element("div")
         self._dead: Section[list[api.Delivery]] | None = None
+        if desk.me.may(Rank.SUPERVISOR):
+            heading(2, words.DEAD).style("margin: 24px 0 10px")
+            self._dead = Section(self._read_dead, self._place_dead, zone)
 
-    async def begin(self, zone: tzinfo) -> None:
-        """Draw for the first time, with the clock of whoever looks."""
-        self._zone = zone
-        if self._desk.me.may(Rank.SUPERVISOR):
-            with self._dead_box:
-                heading(2, words.DEAD).style("margin: 24px 0 10px")
-                self._dead = Section(self._read_dead, self._place_dead, zone)
-            await self._dead.load()
+    async def load(self) -> None:
+        """Read both parts."""
         await self.show()
+        if self._dead is not None:
+            await self._dead.load()
 
     async def show(self) -> None:
         """Bring the queue up to date; nothing is sent where nothing changed."""
-        if self._zone is None:
-            return
         desk, now_ns = self._desk, time.time_ns()
         if desk.open_alerts is None:
             self._empty.set_content(words.NOT_OFFERED)
@@ -125,7 +102,6 @@ class AlertsPage:
         self._place(found[:SHOWN], now_ns)
 
     def _place(self, alerts: Sequence[Alert], now_ns: int) -> None:
-        assert self._zone is not None  # noqa: S101 - narrowing: `show` waits for it
         wanted = {alert.id for alert in alerts}
         for key in [key for key in self._cards if key not in wanted]:
             self._cards.pop(key).remove()
@@ -219,7 +195,7 @@ class AlertsPage:
                     (
                         one.sink,
                         partial(_call, one.conversation) if one.conversation else "",
-                        minute(one.at, self._zone) if one.at and self._zone else "",
+                        minute(one.at, self._zone) if one.at else "",
                         one.attempts,
                         one.error or "unknown",
                         partial(action, "Retry", partial(again, one)),
