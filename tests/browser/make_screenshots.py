@@ -21,7 +21,6 @@ from tests.browser.stage import Stage, stage
 
 WIDTHS = {1280: 900, 390: 844}
 THEMES = ("light", "dark")
-SOON_MS = 30_000
 README_TALL = 1_120
 COLOURS = 256
 """Of a picture: pages have few, and text stays sharp."""
@@ -35,58 +34,58 @@ TALLEST = {1280: 2_300, 390: 1_800}
 
 async def live(page: Page) -> None:
     """Every call is there."""
-    await expect(page.locator(".call").nth(10)).to_be_visible(timeout=SOON_MS)
+    await expect(page.locator(".call").nth(10)).to_be_visible()
 
 
 async def conversation(page: Page) -> None:
     """The charts have drawn, and a moment with evidence is chosen."""
     chart = page.locator(".chart").first
-    await expect(chart.locator("canvas").first).to_be_visible(timeout=SOON_MS)
-    await expect(page.locator("[data-points]").first).to_be_attached(timeout=SOON_MS)
+    await expect(chart.locator("canvas").first).to_be_visible()
+    await expect(page.locator("[data-points]").first).to_be_attached()
 
 
 async def alerts(page: Page) -> None:
     """The queue, with the evidence of the first alert open."""
     card = page.locator("[data-alert]").first
-    await expect(card).to_be_visible(timeout=SOON_MS)
+    await expect(card).to_be_visible()
     await card.locator("summary").click()
 
 
 async def rules(page: Page) -> None:
     """A rule in the editor, with its back-test."""
-    await page.get_by_role("button", name="Edit sustained-distress").click(timeout=SOON_MS)
+    await page.get_by_role("button", name="Edit sustained-distress").click()
     await page.get_by_label("Wanted alerts an hour").fill("2")
     await page.get_by_role("button", name="Run back-test").click()
-    await expect(page.locator(".plot canvas").first).to_be_visible(timeout=SOON_MS)
+    await expect(page.locator(".plot canvas").first).to_be_visible()
 
 
 async def search(page: Page) -> None:
     """A label with moments to judge, and the form of another one."""
-    await page.get_by_role("button", name="Show moments of fed-up").click(timeout=SOON_MS)
-    await expect(page.locator(".moment").first).to_be_visible(timeout=SOON_MS)
+    await page.get_by_role("button", name="Show moments of fed-up").click()
+    await expect(page.locator(".moment").first).to_be_visible()
 
 
 async def trends(page: Page) -> None:
     """Courses and changes."""
-    await expect(page.locator(".course").first).to_be_visible(timeout=SOON_MS)
-    await expect(page.locator(".whisker").first).to_be_attached(timeout=SOON_MS)
+    await expect(page.locator(".course").first).to_be_visible()
+    await expect(page.locator(".whisker").first).to_be_attached()
 
 
 async def calls(page: Page) -> None:
     """The calls behind a figure."""
     await trends(page)
     await page.get_by_role("link", name="billing").first.click()
-    await expect(page.locator("td").first).to_be_visible(timeout=SOON_MS)
+    await expect(page.locator("td").first).to_be_visible()
 
 
 async def privacy(page: Page) -> None:
     """All lists."""
-    await expect(page.locator("td").nth(8)).to_be_visible(timeout=SOON_MS)
+    await expect(page.locator("td").nth(8)).to_be_visible()
 
 
 async def system(page: Page) -> None:
     """All figures."""
-    await expect(page.locator(".tile").first).to_be_visible(timeout=SOON_MS)
+    await expect(page.locator(".tile").first).to_be_visible()
 
 
 PAGES: dict[str, tuple[str, str, Callable[[Page], Awaitable[None]]]] = {
@@ -109,7 +108,7 @@ async def sign_in(page: Page, url: str, key: str, path: str = "/") -> None:
     await page.goto(url + path)
     await page.get_by_label("API key or token").fill(key)
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.locator(".state")).to_have_text("connected", timeout=SOON_MS)
+    await expect(page.locator(".state")).to_have_text("connected")
 
 
 async def take(page: Page, path: Path, width: int) -> None:

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
+PATIENCE_MS = 40_000
+"""How long a page may take to show what is expected: a loaded machine is no failure."""
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
@@ -21,6 +23,7 @@ async def browsing(width: int = 1280, height: int = 800) -> AsyncIterator[tuple[
 
     It may talk to loopback only: whatever it asks for elsewhere is an error.
     """
+    expect.set_options(timeout=PATIENCE_MS)
     errors: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:

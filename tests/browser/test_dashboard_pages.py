@@ -61,7 +61,7 @@ async def api(engine: AsyncEngine, cache: MemoryCache, port: int = 0) -> AsyncIt
 async def series(page: Page, which: int = 0) -> dict[str, list[Any]]:
     """Points of one chart by line, once it has drawn any."""
     chart = page.locator(".chart").nth(which)
-    await expect(chart).to_have_attribute("data-points", re.compile(r"^[1-9]\d*$"), timeout=15_000)
+    await expect(chart).to_have_attribute("data-points", re.compile(r"^[1-9]\d*$"))
     drawn = await chart.evaluate(CHART)
     return {line["name"]: line["data"] for line in drawn}
 
@@ -134,7 +134,7 @@ async def test_a_call_that_turns_angry_rises_on_both_pages_while_it_runs(
     ):
         await page.goto(url)
         row = page.locator("[data-key='c-42/p-1']")
-        await expect(row).to_contain_text("c-42", timeout=20_000)
+        await expect(row).to_contain_text("c-42")
         keys = page.locator("[data-key]")
         assert await keys.evaluate_all("rows => rows.map(row => row.dataset.key)") == [
             "c-42/p-1",
@@ -183,11 +183,11 @@ async def test_an_api_that_is_away_is_said_and_waited_out(
         port = int(api_url.rsplit(":", 1)[1])
     async with dashboard(api_url) as url, browsing() as (page, errors):
         await page.goto(url)
-        await expect(page.locator(".state")).to_have_text("API away", timeout=20_000)
+        await expect(page.locator(".state")).to_have_text("API away")
         await expect(page.locator("#live-stale")).to_contain_text("has not answered since")
         await picture(page, tmp_path / "away.png")
         async with api(engine, MemoryCache(), port):
-            await expect(page.locator(".state")).to_have_text("connected", timeout=20_000)
+            await expect(page.locator(".state")).to_have_text("connected")
             await expect(page.locator("#live-none")).to_contain_text("Nobody is talking")
             await expect(page.locator("#live-stale")).to_be_hidden()
             await picture(page, tmp_path / "empty.png")
@@ -217,12 +217,12 @@ async def test_rows_hold_still_under_the_pointer_and_the_filter_stands_in_the_ad
         browsing() as (page, errors),
     ):
         await page.goto(url)
-        await expect(page.locator(".call").first).to_be_visible(timeout=20_000)
+        await expect(page.locator(".call").first).to_be_visible()
         assert await order(page) == ["c-2", "c-1"]
         await page.locator(".call").first.hover()
         await store(engine, worse, queue="billing", after=first)
         await relay(engine, cache, worse)
-        await expect(page.locator("#live-held")).to_be_visible(timeout=15_000)
+        await expect(page.locator("#live-held")).to_be_visible()
         assert await order(page) == ["c-2", "c-1"]
         await page.mouse.move(0, 0)
         await expect(page.locator("#live-held")).to_be_hidden()
@@ -268,9 +268,7 @@ async def test_two_hundred_calls_are_all_there_and_narrow_to_one_queue(
         browsing() as (page, errors),
     ):
         await page.goto(f"{url}/?queue=sales")
-        await expect(page.locator("#live-lead")).to_have_text(
-            "50 of 200 conversations now", timeout=20_000
-        )
+        await expect(page.locator("#live-lead")).to_have_text("50 of 200 conversations now")
         assert len(await order(page)) == 50
         await page.locator("#live-filter").fill("")
         await expect(page.locator("#live-lead")).to_have_text("200 conversations now")
@@ -291,7 +289,7 @@ async def test_pages_fit_a_phone_and_follow_the_theme_while_they_are_open(
     ):
         for path in ("", "/conversations/c-2"):
             await page.goto(url + path)
-            await expect(page.locator(".call, .chart canvas").first).to_be_visible(timeout=20_000)
+            await expect(page.locator(".call, .chart canvas").first).to_be_visible()
             assert (
                 await page.locator(".page").evaluate("el => el.scrollWidth - el.clientWidth") == 0
             )
@@ -340,7 +338,7 @@ async def test_an_alert_is_marked_on_its_call_and_on_the_axis(
     ):
         await page.goto(url)
         mark = page.locator("[data-call='c-1'] .mark-alert")
-        await expect(mark).to_contain_text("sharp rise", timeout=20_000)
+        await expect(mark).to_contain_text("sharp rise")
         assert await order(page) == ["c-1", "c-2"]
         await mark.click()
         await expect(page.locator(".alerts li")).to_contain_text("sharp rise, customer p-1")

@@ -36,7 +36,6 @@ ANGRY_FROM_S, ANGRY_UNTIL_S = 25, 48
 """Where streams/demo/build_conversation.py put the angry recordings of the customer."""
 CALL_S = 72
 """It lasts no longer."""
-SOON_MS = 20_000
 CHART = "el => getElement(Number(el.id.slice(1))).chart.getOption().series"
 EXPORTS = ("csv", "jsonl", "parquet", "vtt", "emotionml")
 
@@ -99,7 +98,7 @@ async def play(seen: Played) -> None:
         over = asyncio.create_task(listen(lines, seen.told))
         await second.goto(f"{url}/alerts")
         await first.goto(url)
-        await expect(first.locator(".call")).to_be_visible(timeout=SOON_MS)
+        await expect(first.locator(".call")).to_be_visible()
         await while_it_runs(seen, url, api, first, second)
         await over
         await once_it_is_over(seen, api)
@@ -134,7 +133,7 @@ async def while_it_runs(
     await expect(there).to_be_visible()
     await first.goto(f"{url}/alerts")
     card = first.locator(f"[data-alert='{alert['id']}']")
-    await card.get_by_role("button", name="Acknowledge").click(timeout=SOON_MS)
+    await card.get_by_role("button", name="Acknowledge").click()
     await expect(there).to_contain_text("acknowledged by")
     seen.elsewhere = await there.inner_text()
     seen.acknowledged = (await api.get(f"/alerts/{alert['id']}")).json()
@@ -142,7 +141,7 @@ async def while_it_runs(
     await card.locator("a.id").click()
     seen.address = first.url
     section = first.locator("section", has=first.locator(".chart"), has_text="customer")
-    await expect(section).to_contain_text("Back to the newest", timeout=SOON_MS)
+    await expect(section).to_contain_text("Back to the newest")
     seen.explained = await section.inner_text()
     await first.wait_for_function(f"({CHART})(document.querySelector('.chart')).length > 1")
     drawn = await section.locator(".chart").evaluate(CHART)
@@ -272,10 +271,10 @@ async def mentions(page: Page, url: str, played: Played) -> set[str]:
     for path, ready in READY.items():
         await page.goto(f"{url}/{path.format(id=played.call['id'])}")
         if path == "alerts":
-            await page.get_by_label("State").select_option("resolved", timeout=SOON_MS)
+            await page.get_by_label("State").select_option("resolved")
         there = page.locator(ready.format(alert=played.alert["id"])).first
-        await expect(there).to_be_visible(timeout=SOON_MS)
-        await expect(page.get_by_text("Loading", exact=True)).to_have_count(0, timeout=SOON_MS)
+        await expect(there).to_be_visible()
+        await expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
         is_address = path.startswith("conversations")  # has the id in it
         named = await page.locator("main, .page").first.inner_html()
         if ("customer" if is_address else played.call["id"]) in named:

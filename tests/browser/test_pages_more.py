@@ -14,7 +14,6 @@ from tests.browser.screens import CHROMIUM, browsing
 from tests.fake_api import ADA, ALICE, BOB, VICTOR, FakeApi, alert
 
 PAGES = ("", "alerts", "search?q=calm", "rules", "trends", "privacy", "system")
-SOON_MS = 15_000
 pytestmark = pytest.mark.skipif(
     not Path(CHROMIUM).exists(), reason="no chromium: apt-get install chromium"
 )
@@ -40,7 +39,7 @@ async def test_a_supervisor_signs_in_sees_an_alert_acknowledges_it_and_signs_out
         assert errors.pop().startswith("error: Failed to load resource")  # the browser notes 401
         await sign_in(page, url, ALICE)
         card = page.locator("[data-alert=a-1]")
-        await expect(card).to_contain_text("A customer sounds distressed", timeout=SOON_MS)
+        await expect(card).to_contain_text("A customer sounds distressed")
         cookies = await page.context.cookies()
         session = next(one for one in cookies if one["name"] == "affectstream-session")
         assert session["httpOnly"]
@@ -93,9 +92,9 @@ async def test_another_tenant_and_a_viewer_see_no_more_than_they_may() -> None:
     api = FakeApi()
     async with pages(api) as url, browsing() as (first, errors), browsing() as (second, others):
         await sign_in(first, url, ALICE)
-        await expect(first.locator("[data-alert=a-1]")).to_be_visible(timeout=SOON_MS)
+        await expect(first.locator("[data-alert=a-1]")).to_be_visible()
         await sign_in(second, url, BOB)
-        await expect(second.get_by_text("No open alert")).to_be_visible(timeout=SOON_MS)
+        await expect(second.get_by_text("No open alert")).to_be_visible()
         await expect(second.locator(".who")).to_contain_text("bob · other")
         told = alert("a-9")
         api.alerts["acme"].append(told)
@@ -110,7 +109,7 @@ async def test_another_tenant_and_a_viewer_see_no_more_than_they_may() -> None:
         await second.context.clear_cookies()
         await sign_in(second, url, VICTOR)
         card = second.locator("[data-alert=a-1]")
-        await expect(card).to_be_visible(timeout=SOON_MS)
+        await expect(card).to_be_visible()
         assert await card.get_by_role("button").count() == 0
         await second.goto(f"{url}/privacy")
         await expect(second.get_by_text("Not for this account")).to_be_visible()
@@ -121,7 +120,7 @@ async def test_a_rule_is_tried_out_corrected_saved_and_switched_off() -> None:
     api = FakeApi()
     async with pages(api) as url, browsing() as (page, errors):
         await sign_in(page, url, ALICE, "rules")
-        await page.get_by_role("button", name="Edit sustained-distress").click(timeout=SOON_MS)
+        await page.get_by_role("button", name="Edit sustained-distress").click()
         await page.get_by_role("button", name="Run back-test").click()
         await expect(page.locator(".plot canvas").first).to_be_visible()
         await expect(page.get_by_text("5, 1.47 an hour")).to_be_visible()
@@ -148,7 +147,7 @@ async def test_moments_are_found_and_a_label_is_made_judged_and_deleted() -> Non
     api = FakeApi()
     async with pages(api) as url, browsing() as (page, errors):
         await sign_in(page, url, ALICE, "search")
-        await page.get_by_label("What it sounded like").fill("raised voice", timeout=SOON_MS)
+        await page.get_by_label("What it sounded like").fill("raised voice")
         await page.get_by_label("What it sounded like").press("Enter")
         first = page.locator(".moment").first
         await expect(first).to_contain_text("I want my money back")
@@ -186,7 +185,7 @@ async def test_moments_are_found_and_a_label_is_made_judged_and_deleted() -> Non
 async def test_a_viewer_finds_moments_and_judges_none() -> None:
     async with pages(FakeApi()) as url, browsing() as (page, errors):
         await sign_in(page, url, VICTOR, "search?label=fed-up")
-        await expect(page.locator(".moment").first).to_be_visible(timeout=SOON_MS)
+        await expect(page.locator(".moment").first).to_be_visible()
         for name in ("holds", "Edit fed-up", "Delete fed-up", "New label"):
             assert await page.get_by_role("button", name=name).count() == 0
     assert errors == []
@@ -196,9 +195,7 @@ async def test_an_erasure_needs_its_words_typed_and_leaves_a_receipt() -> None:
     api = FakeApi()
     async with pages(api) as url, browsing() as (page, errors):
         await sign_in(page, url, ADA, "privacy")
-        await expect(page.get_by_text("staff emotion from voice is off")).to_be_visible(
-            timeout=SOON_MS
-        )
+        await expect(page.get_by_text("staff emotion from voice is off")).to_be_visible()
         await page.get_by_label("Its id").fill("c-1")
         await page.get_by_role("button", name="Erase for good").click()
         await expect(page.get_by_text("type: erase c-1")).to_be_visible()
@@ -215,7 +212,7 @@ async def test_trends_say_what_is_no_news_and_lead_to_calls() -> None:
     api = FakeApi()
     async with pages(api) as url, browsing() as (page, errors):
         await sign_in(page, url, ALICE, "trends")
-        await expect(page.get_by_text("no clear change", exact=True)).to_be_visible(timeout=SOON_MS)
+        await expect(page.get_by_text("no clear change", exact=True)).to_be_visible()
         await expect(page.get_by_text("up 8.0 points")).to_be_visible()
         await expect(page.get_by_text("Conversations with scores: 99.")).to_be_visible()
         await expect(page.get_by_text("Told by summary-1+template-1")).to_be_visible()
@@ -224,7 +221,7 @@ async def test_trends_say_what_is_no_news_and_lead_to_calls() -> None:
         await expect(page.get_by_text("what their customers expressed")).to_be_visible()
         await page.get_by_label("By", exact=True).select_option("queue")
         await page.locator("a[href*='group=queue&key=billing']").first.click()
-        await expect(page.get_by_role("link", name="c-1")).to_be_visible(timeout=SOON_MS)
+        await expect(page.get_by_role("link", name="c-1")).to_be_visible()
     assert errors == []
 
 
@@ -233,14 +230,14 @@ async def test_a_missing_route_and_an_api_that_goes_away_are_said_with_the_time(
     api.missing = ("trends",)
     async with pages(api) as url, browsing() as (page, errors):
         await page.goto(f"{url}/trends")
-        await expect(page.get_by_text("Not available").first).to_be_visible(timeout=SOON_MS)
+        await expect(page.get_by_text("Not available").first).to_be_visible()
         await page.goto(f"{url}/system")
-        await expect(page.get_by_text("2.4 s", exact=True)).to_be_visible(timeout=SOON_MS)
+        await expect(page.get_by_text("2.4 s", exact=True)).to_be_visible()
         api.away = True
-        await expect(page.get_by_text("What is shown is from")).to_be_visible(timeout=SOON_MS)
+        await expect(page.get_by_text("What is shown is from")).to_be_visible()
         await expect(page.get_by_text("2.4 s", exact=True)).to_be_visible()
         api.away = False
-        await expect(page.get_by_text("What is shown is from")).to_be_hidden(timeout=SOON_MS)
+        await expect(page.get_by_text("What is shown is from")).to_be_hidden()
     assert errors == []
 
 
@@ -248,7 +245,7 @@ async def test_a_theme_is_remembered_and_there_before_the_page_is_drawn() -> Non
     async with pages(FakeApi(open=True)) as url, browsing() as (page, errors):
         await page.goto(f"{url}/system")
         toggle = page.get_by_role("button", name="Theme: system")
-        await toggle.click(timeout=SOON_MS)
+        await toggle.click()
         await page.get_by_role("button", name="Theme: light").click()
         dark = "getComputedStyle(document.body).backgroundColor"
         assert await page.evaluate(dark) == "rgb(15, 21, 30)"
@@ -268,7 +265,7 @@ async def test_every_page_fits_a_phone_and_reads_without_eyes() -> None:
             for theme in ("light", "dark"):
                 await page.evaluate(f"localStorage.setItem('affectstream-theme', '{theme}')")
                 await page.goto(f"{url}/{name}")
-                await expect(page.locator(".state")).to_have_text("connected", timeout=SOON_MS)
+                await expect(page.locator(".state")).to_have_text("connected")
                 await expect(page.get_by_text("Loading", exact=True)).to_have_count(0)
                 width = await page.evaluate("document.documentElement.scrollWidth")
                 assert width == 390, name

@@ -15,8 +15,6 @@ from tests.browser.make_screenshots import PAGES, sign_in
 from tests.browser.screens import CHROMIUM, browsing
 from tests.browser.stage import DIGESTS, SECOND_NS, TENANT, Modality, Stage, stage
 
-SOON_MS = 20_000
-LOOKS_AGAIN_MS = 40_000
 pytestmark = [
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no chromium: apt-get install chromium"),
     pytest.mark.slow,
@@ -36,7 +34,7 @@ async def works_through_alerts(page: Page, set_up: Stage) -> None:
     url = set_up.page_url
     await sign_in(page, url, set_up.keys["alice"], "/alerts")
     card = page.locator("[data-alert]", has_text="c-2001").first
-    await expect(card).to_contain_text("sustained distress", timeout=SOON_MS)
+    await expect(card).to_contain_text("sustained distress")
     await expect(card).to_contain_text("The customer would be called distressed")
     await expect(card).to_contain_text("Told by template-1 from the evidence below")
     name = await card.get_attribute("data-alert")
@@ -50,7 +48,7 @@ async def works_through_alerts(page: Page, set_up: Stage) -> None:
     assert alert["acknowledged"]["by"] == "alice"
     assert (alert["verdict"]["value"], alert["verdict"]["note"]) == ("wrong", "a laugh")
     await page.get_by_label("State").select_option("resolved")
-    await expect(page.get_by_text("the conversation ended").first).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_text("the conversation ended").first).to_be_visible()
     await expect(page.get_by_text("410 Gone").first).to_be_visible()
     await page.get_by_role("button", name="Retry").first.click()
     await expect(page.get_by_text("Tried again.")).to_be_visible()
@@ -59,10 +57,10 @@ async def works_through_alerts(page: Page, set_up: Stage) -> None:
 async def tries_out_a_rule(page: Page, set_up: Stage) -> None:
     """A back-test over what is stored, a field that is refused, a version that is kept."""
     await page.goto(f"{set_up.page_url}/rules")
-    await page.get_by_role("button", name="Edit sustained-distress").click(timeout=SOON_MS)
+    await page.get_by_role("button", name="Edit sustained-distress").click()
     await page.get_by_label("Wanted alerts an hour").fill("2")
     await page.get_by_role("button", name="Run back-test").click()
-    await expect(page.locator(".plot canvas").first).to_be_visible(timeout=LOOKS_AGAIN_MS)
+    await expect(page.locator(".plot canvas").first).to_be_visible()
     await expect(page.get_by_label("Wanted alerts an hour")).to_have_value("2")
     await page.get_by_label("Raised at").fill("7")
     await page.get_by_role("button", name="Save").click()
@@ -79,7 +77,7 @@ async def tries_out_a_rule(page: Page, set_up: Stage) -> None:
 async def follows_a_trend_to_a_call(page: Page, set_up: Stage) -> None:
     """News, no news and what is withheld; from a figure to its calls."""
     await page.goto(f"{set_up.page_url}/trends")
-    await expect(page.get_by_text(re.compile(r"^up \d+\.\d points"))).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_text(re.compile(r"^up \d+\.\d points"))).to_be_visible()
     await expect(page.get_by_text("no clear change", exact=True).first).to_be_visible()
     await expect(page.get_by_text("fewer than 5 conversations").first).to_be_visible()
     await expect(page.get_by_text("By queue billing reads highest")).to_be_visible()
@@ -87,21 +85,19 @@ async def follows_a_trend_to_a_call(page: Page, set_up: Stage) -> None:
     await expect(page.get_by_text("what their customers expressed")).to_be_visible()
     await page.get_by_label("By", exact=True).select_option("queue")
     await page.locator("a[href*='group=queue&key=billing']").first.click()
-    await expect(page.get_by_role("link", name=re.compile("^c-1")).first).to_be_visible(
-        timeout=SOON_MS
-    )
+    await expect(page.get_by_role("link", name=re.compile("^c-1")).first).to_be_visible()
 
 
 async def reads_what_was_said(page: Page, set_up: Stage) -> None:
     """Kept words lead to their second, and an address to a second of the chart."""
     await page.goto(f"{set_up.page_url}/conversations/c-2001")
     story = page.locator(".card", has_text="In short")
-    await expect(story).to_contain_text("would be called distressed from", timeout=SOON_MS)
+    await expect(story).to_contain_text("would be called distressed from")
     await expect(story).to_contain_text("Told by template-1")
     line = page.locator(".transcript li", has_text="put right today")
-    await expect(line).to_be_visible(timeout=SOON_MS)
+    await expect(line).to_be_visible()
     await expect(page.locator(".chart").first).to_have_attribute(
-        "data-points", re.compile(r"^[1-9]"), timeout=SOON_MS
+        "data-points", re.compile(r"^[1-9]")
     )
     await line.get_by_role("link").click()
     await expect(page.get_by_role("button", name="Back to the newest").first).to_be_visible()
@@ -109,7 +105,7 @@ async def reads_what_was_said(page: Page, set_up: Stage) -> None:
     await page.locator(".chart").first.press("Escape")
     await expect(page.get_by_role("button", name="Back to the newest")).to_have_count(0)
     await page.goto(f"{set_up.page_url}/conversations/c-2002")
-    await expect(page.locator(".chart canvas").first).to_be_visible(timeout=SOON_MS)
+    await expect(page.locator(".chart canvas").first).to_be_visible()
     await expect(page.locator(".transcript")).to_be_hidden()
 
 
@@ -128,7 +124,7 @@ async def test_what_people_do_on_the_pages_reaches_the_api_and_no_other_tenant(
         await sign_in(other, set_up.page_url, set_up.keys["bob"])
         for path, _, _ in PAGES.values():
             await other.goto(set_up.page_url + path)
-            await expect(other.locator(".state")).to_have_text("connected", timeout=SOON_MS)
+            await expect(other.locator(".state")).to_have_text("connected")
             await expect(other.get_by_text("Loading", exact=True)).to_have_count(0)
             for theirs in ("c-2", "billing", "alice", "webhook"):
                 await expect(other.locator(".page")).not_to_contain_text(theirs)
@@ -170,26 +166,20 @@ async def test_an_open_page_drops_what_was_withdrawn_and_says_when_it_is_erased(
     ):
         await sign_in(page, set_up.page_url, set_up.keys["alice"], "/conversations/c-2012")
         chart = page.locator(".chart").first
-        await expect(chart).to_have_attribute(
-            "data-points", re.compile(r"^[345]\d\d$"), timeout=SOON_MS
-        )
+        await expect(chart).to_have_attribute("data-points", re.compile(r"^[345]\d\d$"))
         await withdraw(set_up, "c-2012", time.time_ns() - 200 * SECOND_NS)
         said = page.get_by_text(re.compile("Consent withdrawn at"))
-        await expect(said).to_be_visible(timeout=SOON_MS)
+        await expect(said).to_be_visible()
         await expect(chart).to_have_attribute("data-points", re.compile(r"^[12]\d\d$"))
 
         await sign_in(officer, set_up.page_url, set_up.keys["ada"], "/privacy")
-        await expect(officer.locator("td", has_text="alert.acknowledge")).to_be_attached(
-            timeout=SOON_MS
-        )
+        await expect(officer.locator("td", has_text="alert.acknowledge")).to_be_attached()
         await officer.get_by_label("What").select_option("conversation")
         await officer.get_by_label("Its id").fill("c-2012")
         await officer.get_by_label("To confirm").fill("erase c-2012")
         await officer.get_by_role("button", name="Erase for good").click()
-        await expect(officer.get_by_text("Erased. Receipt")).to_be_visible(timeout=SOON_MS)
-        await expect(page.get_by_text("This conversation is gone")).to_be_visible(
-            timeout=LOOKS_AGAIN_MS
-        )
+        await expect(officer.get_by_text("Erased. Receipt")).to_be_visible()
+        await expect(page.get_by_text("This conversation is gone")).to_be_visible()
         await expect(page.locator(".chart")).to_have_count(0)
     assert errors == others == []
 
