@@ -214,23 +214,20 @@ async def read_for_index(
     return found
 
 
+def admitted(tenant: str, space: str, wanted: MomentFilter) -> Select[Any]:
+    """Moments that `wanted` admits, in no order."""
+    column = moments.c
+    return select(column.conversation, column.participant, column.start_ns, column.end_ns).where(
+        column.tenant == tenant, column.space == space, *_conditions(tenant, wanted)
+    )
+
+
 def nearest_first(
     tenant: str, space: str, wanted: MomentFilter, distance: ColumnElement[Any], limit: int
 ) -> Select[Any]:
     """Moments that `wanted` admits by `distance`, which the database computes and gives."""
-    column = moments.c
-    return (
-        select(
-            column.conversation,
-            column.participant,
-            column.start_ns,
-            column.end_ns,
-            distance.label("distance"),
-        )
-        .where(column.tenant == tenant, column.space == space, *_conditions(tenant, wanted))
-        .order_by(distance)
-        .limit(limit)
-    )
+    those = admitted(tenant, space, wanted).add_columns(distance.label("distance"))
+    return those.order_by(distance).limit(limit)
 
 
 async def read_moments(

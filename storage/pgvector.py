@@ -4,16 +4,38 @@ The column stays `real[]`: the extension casts it, and an HNSW index lies over t
 database without the extension has the same tables, and is searched by an index in memory.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, bindparam, cast, func, literal_column, select, text, true
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Executable,
+    Select,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from inference.projection import SIZE
 from storage.engine import statements, transaction
-from storage.moments import Candidate, MomentFilter, MomentKey, Vector, nearest_first, order
+from storage.moments import (
+    Candidate,
+    MomentFilter,
+    MomentKey,
+    Vector,
+    admitted,
+    nearest_first,
+    order,
+)
 
 INDEX: Final = "ix_moments_vector"
 _COLUMN: Final = f"(moments.vector::vector({SIZE}))"
@@ -38,6 +60,13 @@ MOST_PASSED: Final = 100_000
 """Moments that such a search looks at, at the most."""
 LEAST_SEARCHED, MOST_SEARCHED = 100, 1_000
 """Candidates of HNSW (`ef_search`): more is slower and nearer to exact; its own limit is 1000."""
+MOST_EXACT: Final = 20_000
+"""Of so few that filters admit each is compared: the index knows no filters, and looking for those
+among all others takes several times as long, which the estimates of PostgreSQL do not see."""
+MOST_EXACT_COST: Final = 10_000.0
+"""What reading those may cost, in the units of PostgreSQL: a page read in order is one."""
+RANDOM_PAGE_COST: Final = 1.1
+"""What is searched often lies in memory; 4, the default, is for disks that seek."""
 
 
 async def prepare(engine: AsyncEngine) -> str | None:
@@ -86,7 +115,9 @@ async def rank(
     wanted: MomentFilter,
     most: int,
 ) -> list[Candidate]:
-    """The `most` admitted moments near `query`, in `order`; nearly exact, as HNSW is.
+    """The `most` admitted moments near `query`, in `order`.
+
+    Exact where few are admitted, as PostgreSQL estimates it; else nearly exact, as HNSW is.
 
     Args:
         connection: in a transaction of its own: it is set up for this question.
@@ -100,6 +131,7 @@ async def rank(
     chosen = {
         # a plan for any filter fits none: what is best to read depends on what is asked for
         "plan_cache_mode": "force_custom_plan",
+        "random_page_cost": str(RANDOM_PAGE_COST),
         "hnsw.ef_search": str(min(MOST_SEARCHED, max(LEAST_SEARCHED, most))),
     }
     if _parsed(version) >= ITERATES_SINCE:
@@ -107,7 +139,10 @@ async def rank(
         chosen["hnsw.max_scan_tuples"] = str(MOST_PASSED)
     for_this_one = [func.set_config(name, value, true()) for name, value in chosen.items()]
     await connection.execute(select(*for_this_one))
-    statement = nearest_first(tenant, space, wanted, _distance(query), most)
+    distance = _distance(query)
+    if await _few(connection, admitted(tenant, space, wanted)):
+        distance += 0  # an order that the index does not have
+    statement = nearest_first(tenant, space, wanted, distance, most)
     rows = await connection.execute(statement)
     found = [
         Candidate(
@@ -116,6 +151,27 @@ async def rank(
         for row in rows
     ]
     return sorted(found, key=lambda one: order(one.similarity, one.key))
+
+
+class _Explained(Executable, ClauseElement):
+    """How PostgreSQL would read what a statement asks for."""
+
+    inherit_cache = False
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self.statement = statement
+
+
+@compiles(_Explained)
+def _explain(element: _Explained, compiler: SQLCompiler, **options: Any) -> str:
+    return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **options)}"
+
+
+async def _few(connection: AsyncConnection, statement: Select[Any]) -> bool:
+    """Whether each moment that a statement asks for may be compared."""
+    ((plan,),) = await connection.execute(_Explained(statement))
+    top: dict[str, float] = plan[0]["Plan"]
+    return top["Plan Rows"] <= MOST_EXACT and top["Total Cost"] <= MOST_EXACT_COST
 
 
 def _distance(query: Vector) -> ColumnElement[float]:

@@ -3,10 +3,11 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inference.labels import Emotion, Role
@@ -24,7 +25,7 @@ from tests.moments import SPACE, searchable, towards
 from tests.scores import SECOND_NS, START_NS, distressed
 
 pytestmark = pytest.mark.parametrize(
-    "database_url", ["sqlite", "postgresql", "pgvector"], indirect=True
+    "database_url", ["sqlite", "postgresql", "pgvector", "hnsw"], indirect=True
 )
 QUERY = towards(1.0)
 APART = 3
@@ -261,6 +262,29 @@ async def test_how_it_is_ranked_changes_no_result(engine: AsyncEngine) -> None:
     assert similarities(await found(searching(engine), most=20)) == cosines[:20]
     sales = MomentFilter(queue="sales")
     assert similarities(await found(searching(engine), sales)) == [0.5]
+
+
+async def test_few_moments_are_compared_and_many_are_looked_up(
+    engine: AsyncEngine, request: pytest.FixtureRequest
+) -> None:
+    """As PostgreSQL says that it reads them."""
+    version = await pgvector_of(engine)
+    if version is None:
+        pytest.skip("an index in memory compares all")
+    await store(engine, call(0.5, 0.25))
+    asked: list[tuple[str, Any]] = []
+
+    def hear(_: object, __: object, statement: str, parameters: object, *___: object) -> None:
+        asked.append((statement, parameters))
+
+    async with snapshot(engine) as connection:
+        event.listen(engine.sync_engine, "before_cursor_execute", hear)
+        await pgvector.rank(connection, version, "acme", SPACE, QUERY, MomentFilter(), 10)
+        statement, parameters = asked[-1]
+        plan = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+        lines = [row[0] for row in plan]
+    by_index = request.node.callspec.params["database_url"] == "hnsw"
+    assert any(pgvector.INDEX in line for line in lines) == by_index, lines
 
 
 async def test_an_index_that_was_not_finished_is_made_anew(engine: AsyncEngine) -> None:
