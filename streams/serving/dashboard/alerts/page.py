@@ -122,9 +122,12 @@ class AlertsPage:
             self._others = ()
             return
         try:
-            self._others = await api.alerts(self._desk.asking, state="resolved", most=SHOWN)
+            found = await api.alerts(self._desk.asking, state="resolved", most=SHOWN)
         except AffectstreamError as exc:
             self.tell(str(exc), wrong=True)
+            return
+        if self._state != OPEN:  # else they are asked for no more
+            self._others = found
 
     def _fill_filters(self, known: Sequence[Alert]) -> None:
         queues, rules = choices(known)
